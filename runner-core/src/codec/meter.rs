@@ -1,0 +1,1 @@
+//! Counts and hashes bytes as they pass.

@@ -1,0 +1,1 @@
+//! Names of objects: where a backup lies, and what its name tells.

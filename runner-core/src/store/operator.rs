@@ -1,0 +1,1 @@
+//! Every other store, on OpenDAL.

@@ -1,0 +1,1 @@
+//! Logs and progress for people and for log collectors.

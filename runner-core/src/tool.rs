@@ -1,0 +1,1 @@
+//! Client programs: a child process whose output ends only after its good exit.
