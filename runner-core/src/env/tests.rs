@@ -218,7 +218,7 @@ fn a_switch_is_a_key_whose_default_is_true_or_false() {
 }
 
 #[test]
-fn durations_sizes_and_ports_are_what_people_write() {
+fn durations_are_what_people_write() {
     let durations = [
         "60s",
         "5m",
@@ -254,6 +254,10 @@ fn durations_sizes_and_ports_are_what_people_write() {
         "99999999999999999999d" Err("expected a duration such as 60s, 5m, 1h30m or 500ms")
         "18446744073709551615h" Err("expected a duration such as 60s, 5m, 1h30m or 500ms")"#]]
     .assert_eq(&seen.join("\n"));
+}
+
+#[test]
+fn sizes_are_what_people_write() {
     let sizes = [
         "8MiB",
         "8M",
@@ -279,6 +283,10 @@ fn durations_sizes_and_ports_are_what_people_write() {
         "1.5MiB" Err("expected a size such as 8MiB, 64MB or a number of bytes")
         "99999999999G" Err("expected a size such as 8MiB, 64MB or a number of bytes")"#]]
     .assert_eq(&seen.join("\n"));
+}
+
+#[test]
+fn ports_and_urls_are_what_people_write() {
     let ports = [
         "5432",
         "tcp://10.0.0.5:5432",

@@ -1,7 +1,9 @@
+mod shown;
+mod store;
+
 use std::ffi::OsString;
 
 use expect_test::{Expect, expect};
-use serde_json::Value;
 
 use super::*;
 use crate::env::{Env, Key, Origin};
@@ -110,6 +112,10 @@ fn a_valid_request_says_where_each_value_came_from() {
             BACKUP_PATH=a/b/ (environment)
             DB_PASSWORD=*** (environment)"#]],
     );
+}
+
+#[test]
+fn a_switch_takes_no_word_that_follows_it() {
     check(
         "show latest --json=false",
         &expect![[r#"
@@ -126,6 +132,10 @@ fn a_valid_request_says_where_each_value_came_from() {
         BACKUP_PATH=latest (flag)
         RESTORE_DROP_EXISTING=true (flag)"#]],
     );
+}
+
+#[test]
+fn what_is_injected_or_implied_is_understood() {
     check(
         "DB_NAME=shop DB_PORT=tcp://10.0.0.5:5432",
         &expect![[r#"
@@ -250,222 +260,6 @@ fn a_backups_path_is_relative_and_known_where_one_is_read() {
 }
 
 #[test]
-fn a_store_is_one_url_or_its_parts() {
-    check(
-        "list STORAGE_URL=file:///srv/b STORAGE_BUCKET=b STORAGE_PATH=/x",
-        &expect![[r#"
-            invalid configuration, 2 problems:
-            - STORAGE_URL and STORAGE_BUCKET are both set; the URL says it all
-            - STORAGE_URL and STORAGE_PATH are both set; the URL says it all"#]],
-    );
-    check(
-        "list STORAGE_URL=gs://b/p",
-        &expect![[
-            r#"invalid configuration: STORAGE_URL "gs://b/p": not in this release; use s3 with STORAGE_ENDPOINT=https://storage.googleapis.com and an HMAC key"#
-        ]],
-    );
-    check(
-        "list STORAGE_TYPE=sftp",
-        &expect![[
-            r#"invalid configuration: STORAGE_TYPE "sftp": not in this release; use s3 or file"#
-        ]],
-    );
-    check(
-        "list STORAGE_URL=s3://key:s3cret@b/p",
-        &expect![[
-            r#"invalid configuration: STORAGE_URL "s3://***@b/p": expected no login in it; use STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY"#
-        ]],
-    );
-    check(
-        "list STORAGE_URL=file://srv/b",
-        &expect![[
-            r#"invalid configuration: STORAGE_URL "file://srv/b": expected three slashes and an absolute path: file:///dir"#
-        ]],
-    );
-    check(
-        "list STORAGE_URL=s3://b/../p",
-        &expect![[
-            r#"invalid configuration: STORAGE_URL "s3://b/../p": expected a path without . and .. components"#
-        ]],
-    );
-    check(
-        "list STORAGE_URL=nonsense",
-        &expect![[
-            r#"invalid configuration: STORAGE_URL "nonsense": expected s3://bucket/prefix or file:///dir"#
-        ]],
-    );
-    check(
-        "list STORAGE_BUCKET=b/p STORAGE_ACCESS_KEY=k STORAGE_ENDPOINT=minio:9000",
-        &expect![[r#"
-            invalid configuration, 3 problems:
-            - STORAGE_BUCKET "b/p": expected a bucket's name; what follows it belongs in STORAGE_PREFIX
-            - STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY need each other
-            - STORAGE_ENDPOINT "minio:9000": expected a URL such as https://host/path"#]],
-    );
-    check(
-        "list STORAGE_BUCKET=b STORAGE_SESSION_TOKEN=k STORAGE_SSE_KMS_KEY_ID=k STORAGE_PART_BYTES=1MiB",
-        &expect![[r#"
-            invalid configuration, 3 problems:
-            - STORAGE_SESSION_TOKEN needs STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY
-            - STORAGE_PART_BYTES "1MiB": expected 5MiB to 5GiB
-            - STORAGE_SSE_KMS_KEY_ID needs STORAGE_SSE=aws:kms"#]],
-    );
-    check(
-        "list STORAGE_ENDPOINT=http://minio:9000 STORAGE_REGION=eu",
-        &expect![[r#"
-            run list
-            OPERATION_TYPE=list (flag)
-            STORAGE_ENDPOINT=http://minio:9000 (environment)
-            STORAGE_REGION=eu (environment)
-            warning: STORAGE_ENDPOINT is not used, as the store is a directory; set STORAGE_BUCKET or STORAGE_TYPE=s3 for S3
-            warning: STORAGE_REGION is not used, as the store is a directory; set STORAGE_BUCKET or STORAGE_TYPE=s3 for S3"#]],
-    );
-    check(
-        "list STORAGE_TYPE=S3 STORAGE_PATH=/x",
-        &expect![[r#"
-        run list
-        OPERATION_TYPE=list (flag)
-        STORAGE_TYPE=S3 (environment)
-        STORAGE_PATH=/x (environment)
-        warning: STORAGE_PATH is not used, as the store is a bucket; set STORAGE_TYPE=file for a directory"#]],
-    );
-}
-
-#[test]
-fn store_settings_are_typed() {
-    let s3 = |vars: &[(&str, &str)]| match job(&["list"], vars).store {
-        StoreSettings::S3(s3) => s3,
-        StoreSettings::File { path, .. } => panic!("{}", path.display()),
-    };
-    let aws = s3(&[("STORAGE_TYPE", "s3"), ("STORAGE_PREFIX", "/a/b/")]);
-    expect![[r#"
-        S3Settings {
-            bucket: "planb-backups",
-            prefix: "a/b",
-            endpoint: None,
-            region: "us-east-1",
-            path_style: false,
-            access_key: None,
-            secret_key: None,
-            session_token: None,
-            create_bucket: true,
-            timeout: 60s,
-            part_bytes: 8388608,
-            parts_in_flight: 2,
-            checksums: false,
-            sse: None,
-            ca_file: None,
-        }"#]]
-    .assert_eq(&format!("{aws:#?}"));
-    let minio = s3(&[
-        ("STORAGE_URL", "s3://B-1/p"),
-        ("STORAGE_ENDPOINT", "http://minio:9000"),
-        ("STORAGE_ACCESS_KEY", "key"),
-        ("STORAGE_SECRET_KEY", "secret"),
-        ("STORAGE_SESSION_TOKEN", "token"),
-        ("STORAGE_CREATE_BUCKET", "no"),
-        ("STORAGE_TIMEOUT", "5m"),
-        ("STORAGE_PART_BYTES", "16MiB"),
-        ("STORAGE_CHECKSUMS", "when_supported"),
-        ("STORAGE_SSE", "aws:kms"),
-        ("STORAGE_SSE_KMS_KEY_ID", "k"),
-        ("STORAGE_CA_FILE", "/ca"),
-    ]);
-    expect![[r#"
-        S3Settings {
-            bucket: "B-1",
-            prefix: "p",
-            endpoint: Some(
-                "http://minio:9000",
-            ),
-            region: "us-east-1",
-            path_style: true,
-            access_key: Some(
-                "key",
-            ),
-            secret_key: Some(
-                ***,
-            ),
-            session_token: Some(
-                ***,
-            ),
-            create_bucket: false,
-            timeout: 300s,
-            part_bytes: 16777216,
-            parts_in_flight: 2,
-            checksums: true,
-            sse: Some(
-                Kms {
-                    key_id: Some(
-                        "k",
-                    ),
-                },
-            ),
-            ca_file: Some(
-                "/ca",
-            ),
-        }"#]]
-    .assert_eq(&format!("{minio:#?}"));
-    let file = job(&["list"], &[("STORAGE_URL", "file:///srv/my backups")]).store;
-    expect![[r#"File { path: "/srv/my backups", prefix: "" }"#]].assert_eq(&format!("{file:?}"));
-    let file = job(&["list"], &[("STORAGE_PREFIX", "a")]).store;
-    expect![[r#"File { path: "/backups", prefix: "a" }"#]].assert_eq(&format!("{file:?}"));
-}
-
-#[test]
-fn encryption_is_never_half_configured() {
-    let identity = ("ENCRYPTION_IDENTITY", "AGE-SECRET-KEY-1SECRET");
-    check(
-        "DB_NAME=x ENCRYPTION_RECIPIENTS=age1x ENCRYPTION_PASSPHRASE=p",
-        &expect![
-            "invalid configuration: ENCRYPTION_RECIPIENTS and ENCRYPTION_PASSPHRASE are both set; keep one"
-        ],
-    );
-    check(
-        "DB_NAME=x ENCRYPTION_RECIPIENTS=me",
-        &expect![[r#"invalid configuration: ENCRYPTION_RECIPIENTS "me": expected age recipients"#]],
-    );
-    check(
-        "DB_NAME=x ENCRYPTION_RECIPIENTS= ENCRYPTION_PASSPHRASE_FILE=",
-        &expect![[r#"
-            run backup
-            DB_NAME=x (environment)
-            warning: ENCRYPTION_PASSPHRASE_FILE is set but empty, which counts as unset
-            warning: ENCRYPTION_RECIPIENTS is set but empty, which counts as unset"#]],
-    );
-    check(
-        "DB_NAME=x ENCRYPTION_RECIPIENT=age1x",
-        &expect![
-            "invalid configuration: ENCRYPTION_RECIPIENT is not a known variable; did you mean ENCRYPTION_RECIPIENTS?"
-        ],
-    );
-    check_with(
-        &[identity],
-        "DB_NAME=x",
-        &expect![[r#"
-        run backup
-        DB_NAME=x (environment)
-        ENCRYPTION_IDENTITY=*** (environment)
-        warning: ENCRYPTION_IDENTITY only opens backups; this one is not encrypted without ENCRYPTION_RECIPIENTS"#]],
-    );
-    check_with(
-        &[identity],
-        "restore latest ENCRYPTION_PASSPHRASE=p",
-        &expect![
-            "invalid configuration: ENCRYPTION_IDENTITY and ENCRYPTION_PASSPHRASE are both set; keep one"
-        ],
-    );
-    check_with(
-        &[("ENCRYPTION_IDENTITY", "s3cret")],
-        "restore latest",
-        &expect![[r#"invalid configuration: ENCRYPTION_IDENTITY: "***" is no age identity"#]],
-    );
-    let sealed = job(&[], &[("DB_NAME", "x"), ("ENCRYPTION_PASSPHRASE", "p")]);
-    assert!(sealed.codec.encryption.is_some());
-    assert!(job(&[], &[("DB_NAME", "x")]).codec.encryption.is_none());
-}
-
-#[test]
 fn flags_that_are_not_understood_are_problems_too() {
     check(
         "--db-hots x DB_NAME=y PARALLELISM=0",
@@ -581,178 +375,4 @@ fn rust_log_wins_over_the_level() {
     )
     .log;
     assert_eq!(log.filter, "hyper=trace");
-}
-
-#[test]
-fn help_lists_every_setting_with_its_variable() {
-    let Ok(Request::Print(help)) = read(&["--help"], &[]) else {
-        panic!("no help");
-    };
-    for key in crate::env::keys(&groups::<Options>(&FACTS)) {
-        assert!(help.contains(key.name), "{} is missing", key.name);
-    }
-    assert!(
-        !help.contains("--db-password "),
-        "no secret on a command line"
-    );
-    assert!(help.lines().all(|line| line == line.trim_end()), "{help}");
-    let head = help.lines().take(24).collect::<Vec<_>>();
-    expect![[r#"
-        Backs up a postgresql database, and proves that the backup restores
-
-        Usage: runner [OPTIONS] [OPERATION] [PATH]
-
-        Arguments:
-          [OPERATION]  What to do [env: OPERATION_TYPE] [default: backup]
-          [PATH]       The backup that restore, verify, show and delete are about [env: BACKUP_PATH]
-
-        Options:
-          -h, --help     Print help
-          -V, --version  Print version
-
-        Job:
-              --operation-type <VALUE>    What to do: `backup`, `restore`, `verify`, `list`, `show`, `delete`, `prune` or `config`, in any case [env: OPERATION_TYPE] [default: backup]
-              --job-id <VALUE>            Name of this run in logs, callbacks and manifests [env: JOB_ID] [default: a new UUIDv7]
-              --backup-path <VALUE>       Where the backup lies below `STORAGE_PREFIX`; to read one also `latest`, or the key of a stock tool's dump [env: BACKUP_PATH] [default: {engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}]
-              --parallelism <VALUE>       Tables or streams at work at the same time, 1 to 64 [env: PARALLELISM] [default: CPUs + 1, at most 8]
-              --prune-older-than <VALUE>  Age from which `prune` removes incomplete backups and orphaned multipart uploads [env: PRUNE_OLDER_THAN] [default: 24h]
-              --json[=<VALUE>]            `list`, `show`, `config`, `verify` and `prune` print one JSON document [env: JSON] [default: false]
-
-        Database:
-              --db-engine <VALUE>         Engine that is expected; a different one is refused [env: DB_ENGINE] [default: the runner's own]
-              --db-host <VALUE>           Name or address of the server; a path that starts with `/` is the directory of a Unix socket [env: DB_HOST] [default: localhost]
-              --db-port <VALUE>           Port of the server; of the `tcp://host:port` that Kubernetes injects, the port is used [env: DB_PORT] [default: the engine's port]"#]].assert_eq(&head.join("\n"));
-    check(
-        "--version",
-        &expect![[r#"
-        postgresql-runner 0.1.0
-    "#]],
-    );
-}
-
-#[test]
-fn settings_are_one_json_list_with_secrets_masked() {
-    let job = job(
-        &["config"],
-        &[("DB_PASSWORD", "hunter2"), ("STORAGE_BUCKET", "b")],
-    );
-    let json = serde_json::to_value(job.effective()).unwrap();
-    assert!(!json.to_string().contains("hunter2"));
-    let lines = json.as_array().unwrap().iter();
-    let line = |it: &Value| format!("{} {} {}", it["name"], it["value"], it["origin"]);
-    expect![[r#"
-        "OPERATION_TYPE" "config" "flag"
-        "JOB_ID" "fresh" "default"
-        "BACKUP_PATH" "{engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}" "default"
-        "PARALLELISM" "3" "default"
-        "PRUNE_OLDER_THAN" "24h" "default"
-        "JSON" "false" "default"
-        "DB_ENGINE" "postgresql" "default"
-        "DB_HOST" "localhost" "default"
-        "DB_PORT" "5432" "default"
-        "DB_NAME" "" "default"
-        "DB_USERNAME" "the engine's convention" "default"
-        "DB_PASSWORD" "***" "environment"
-        "DB_TLS_MODE" "prefer" "default"
-        "DB_TLS_CA_FILE" "the system's" "default"
-        "DB_TLS_CERT_FILE" "" "default"
-        "DB_TLS_KEY_FILE" "" "default"
-        "CONNECT_TIMEOUT" "60s" "default"
-        "STORAGE_URL" "" "default"
-        "STORAGE_TYPE" "s3" "default"
-        "STORAGE_BUCKET" "b" "environment"
-        "STORAGE_PREFIX" "" "default"
-        "STORAGE_ENDPOINT" "AWS" "default"
-        "STORAGE_REGION" "us-east-1" "default"
-        "STORAGE_PATH_STYLE" "false" "default"
-        "STORAGE_ACCESS_KEY" "the cloud's default credential chain" "default"
-        "STORAGE_SECRET_KEY" "the cloud's default credential chain" "default"
-        "STORAGE_SESSION_TOKEN" "" "default"
-        "STORAGE_CREATE_BUCKET" "true" "default"
-        "STORAGE_PATH" "/backups" "default"
-        "STORAGE_TIMEOUT" "60s" "default"
-        "STORAGE_PART_BYTES" "8MiB" "default"
-        "STORAGE_PARTS_IN_FLIGHT" "2" "default"
-        "STORAGE_CHECKSUMS" "when_required" "default"
-        "STORAGE_SSE" "the bucket's own" "default"
-        "STORAGE_SSE_KMS_KEY_ID" "the account's" "default"
-        "STORAGE_CA_FILE" "the system's" "default"
-        "BACKUP_TYPE" "full" "default"
-        "COMPRESSION" "zstd" "default"
-        "ENCRYPTION_RECIPIENTS" "" "default"
-        "ENCRYPTION_PASSPHRASE" "" "default"
-        "ENCRYPTION_IDENTITY" "" "default"
-        "INCLUDE_TABLES" "all" "default"
-        "EXCLUDE_TABLES" "none" "default"
-        "SCHEMA_ONLY" "false" "default"
-        "DATA_ONLY" "false" "default"
-        "RESTORE_CREATE_DATABASE" "true" "default"
-        "RESTORE_DROP_EXISTING" "false" "default"
-        "RESTORE_PRECHECK" "full" "default"
-        "RESTORE_STAGING" "auto" "default"
-        "RESTORE_TABLES" "all" "default"
-        "RESTORE_POINT_IN_TIME" "" "default"
-        "RESTORE_VERIFY" "full" "default"
-        "CALLBACK_URL" "" "default"
-        "CALLBACK_TOKEN" "" "default"
-        "CALLBACK_SECRET" "" "default"
-        "LOG_LEVEL" "info" "default"
-        "LOG_FORMAT" "json" "default"
-        "PG_BIN" "PATH" "default"
-        "RESTORE_NO_OWNER" "false" "default""#]]
-    .assert_eq(&lines.map(line).collect::<Vec<_>>().join("\n"));
-}
-
-#[test]
-fn the_table_shows_twins_and_defaults() {
-    const KEYS: &[Key] = &[
-        Key::plain("A", "60s", "First"),
-        Key::secret("B", "", "Second"),
-        Key::plain("C", "two words", "Third"),
-    ];
-    let group = Group {
-        title: "Some",
-        keys: KEYS,
-    };
-    expect![[r#"
-        ### Some
-
-        | variable | default | meaning |
-        |---|---|---|
-        | `A` | `60s` | First |
-        | `B` `B_FILE` |  | Second |
-        | `C` | two words | Third |
-    "#]]
-    .assert_eq(&env_table_markdown(&[group]));
-}
-
-/// A documented default that a parser would read differently would be a lie.
-#[test]
-fn documented_defaults_are_the_real_ones() {
-    let is_literal = |key: &&&Key| {
-        !key.default.is_empty() && !key.default.contains([' ', '{', '\'']) && !key.secret
-    };
-    let no_value = [
-        "STORAGE_ENDPOINT",
-        "INCLUDE_TABLES",
-        "EXCLUDE_TABLES",
-        "RESTORE_TABLES",
-    ];
-    let keys = crate::env::keys(KEYS).collect::<Vec<_>>();
-    let literal = keys
-        .iter()
-        .filter(is_literal)
-        .filter(|key| !no_value.contains(&key.name));
-    let vars = literal
-        .map(|key| (key.name, key.default))
-        .collect::<Vec<_>>();
-    assert!(vars.len() > 20, "{vars:?}");
-    let vars = [&vars[..], &[("DB_NAME", "x"), ("STORAGE_TYPE", "s3")]].concat();
-    let mut explicit = job(&[], &vars);
-    let mut implicit = job(&[], &[("DB_NAME", "x"), ("STORAGE_TYPE", "s3")]);
-    for job in [&mut explicit, &mut implicit] {
-        job.settings.clear();
-        job.warnings.clear();
-    }
-    assert_eq!(format!("{explicit:#?}"), format!("{implicit:#?}"));
 }
