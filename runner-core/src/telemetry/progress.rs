@@ -20,7 +20,10 @@ pub struct Ticker {
 
 impl Ticker {
     pub(super) fn start(progress: Progress, phase: String, bars: Option<MultiProgress>) -> Self {
-        let bar = bars.map(|bars| bars.add(ProgressBar::new(0).with_style(style())));
+        let bar = bars.map(|bars| {
+            let bar = ProgressBar::new(0).with_style(style());
+            bars.add(bar.with_prefix(phase.clone()))
+        });
         let shown = bar.clone();
         let task = tokio::spawn(async move {
             let start = Instant::now();
@@ -39,7 +42,7 @@ impl Ticker {
                     elapsed: start.elapsed(),
                 };
                 match &shown {
-                    Some(bar) => draw(bar, &phase, &sample),
+                    Some(bar) => draw(bar, &sample),
                     None => {
                         log(&phase, &last, &sample);
                         last = sample;
@@ -97,22 +100,24 @@ impl Sample {
     }
 }
 
+/// ASCII: the width of other signs is unknown to a terminal's other end.
+const TEMPLATE: &str = "{prefix} [{bar:24}] {msg}";
+
 fn style() -> ProgressStyle {
-    // The template is a constant that a test draws.
-    ProgressStyle::with_template("{prefix} {bar:24} {msg}")
+    // A test holds the constant valid.
+    ProgressStyle::with_template(TEMPLATE)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
-fn draw(bar: &ProgressBar, phase: &str, sample: &Sample) {
+fn draw(bar: &ProgressBar, sample: &Sample) {
     let reading = sample.reading;
-    bar.set_prefix(phase.to_owned());
-    bar.set_length(reading.expected_bytes.max(reading.logical_bytes));
-    bar.set_position(reading.logical_bytes);
-    bar.set_message(words(
-        sample,
-        human::per_second(reading.logical_bytes, sample.elapsed),
-    ));
-    bar.tick();
+    bar.update(|state| {
+        state.set_len(reading.expected_bytes.max(reading.logical_bytes));
+        state.set_pos(reading.logical_bytes);
+    });
+    let rate = human::per_second(reading.logical_bytes, sample.elapsed);
+    bar.set_message(words(sample, rate));
 }
 
 fn log(phase: &str, last: &Sample, sample: &Sample) {
@@ -214,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_bars_template_is_valid() {
-        assert!(ProgressStyle::with_template("{prefix} {bar:24} {msg}").is_ok());
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
     }
 
     #[tokio::test]
