@@ -14,3 +14,16 @@ impl Default for Compression {
         Self::Zstd(1)
     }
 }
+
+impl Compression {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "zstd" => Ok(Self::Zstd(1)),
+            "zstd:3" => Ok(Self::Zstd(3)),
+            "gzip" => Ok(Self::Gzip(6)),
+            "lz4" => Ok(Self::Lz4),
+            "none" => Ok(Self::None),
+            _ => Err("expected zstd[:1-19], gzip[:1-9], lz4 or none".to_owned()),
+        }
+    }
+}
