@@ -3,6 +3,7 @@
 pub mod layout;
 pub mod operator;
 pub mod s3;
+pub mod segments;
 
 use std::time::Duration;
 
