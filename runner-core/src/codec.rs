@@ -151,7 +151,8 @@ impl Layers {
     ///
     /// Without `expected` the layers' own checks remain. Nothing then notices a change where there is neither
     /// compression nor encryption, a change of what gzip's and lz4's checksums leave out (a header's time stamp),
-    /// or a cut between two frames of a foreign stream that has several; ours have one.
+    /// or a cut between two frames of a foreign stream that has several; ours have one. A foreign zstd stream
+    /// may take 128 MiB of memory (`--long`); ours take what their level takes.
     pub fn decode(
         &self,
         stored: ByteStream,

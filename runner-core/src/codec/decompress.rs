@@ -111,6 +111,7 @@ impl<R: BufRead> Read for Lz4<R> {
             }
             let watch = decoder.get_mut();
             if watch.ended {
+                // So would be one in lz4's legacy format (`lz4 -l`), which does not mark its end.
                 return Err(cut("lz4"));
             }
             if watch.input.fill_buf()?.is_empty() {

@@ -24,7 +24,7 @@ const WORK_FACTOR: u8 = 16;
 /// The most that is opened, for files that `age` and `rage` made: 2^20 takes 1 GiB.
 const MAX_WORK_FACTOR: u8 = 20;
 
-/// What the scrypt step takes, in bytes, once per process: see [`SCRYPT`].
+/// What the scrypt step takes, in bytes, once per process: one runs at a time.
 pub const SCRYPT_BYTES: u64 = (128 * 8) << WORK_FACTOR;
 
 /// One scrypt at a time, however many streams start at once: its memory is not multiplied by `PARALLELISM`.

@@ -1,12 +1,11 @@
-//! Round trips, cuts at every byte, damage in every byte, and what stock tools wrote.
+//! Round trips, errors, keys, and what stock tools wrote.
 
-use std::sync::Mutex;
-use std::time::Duration;
+mod damage;
+mod threads;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use futures::{StreamExt, future, stream};
-use tokio::sync::oneshot;
+use futures::{StreamExt, stream};
 
 use super::*;
 use crate::error::Error;
@@ -98,99 +97,6 @@ async fn every_combination_of_layers_comes_back_as_it_was() {
                 let (decoded, end) = decode(&codec.layers(), &stored, expected).await;
                 end.unwrap();
                 assert!(decoded == plain, "{codec:?} {n_bytes}");
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_cut_at_any_byte_is_an_integrity_error() {
-    let plain = rows(300);
-    for codec in codecs() {
-        let (stored, sums) = encode(&codec, &plain).await;
-        let layers = codec.layers();
-        let bare = layers
-            == Layers {
-                compression: Compression::None,
-                encrypted: false,
-            };
-        for n_bytes in 0..stored.len() {
-            let (decoded, end) = decode(&layers, &stored[..n_bytes], Some(&sums)).await;
-            assert_eq!(
-                end.unwrap_err().kind(),
-                Kind::Integrity,
-                "{codec:?} {n_bytes}"
-            );
-            assert!(plain.starts_with(&decoded));
-            if !bare {
-                let (_, end) = decode(&layers, &stored[..n_bytes], None).await;
-                assert_eq!(
-                    end.unwrap_err().kind(),
-                    Kind::Integrity,
-                    "{codec:?} {n_bytes}"
-                );
-            }
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_cut_at_the_edge_of_an_encrypted_chunk_is_an_integrity_error() {
-    let codec = Codec {
-        compression: Compression::None,
-        ..codecs().pop().unwrap()
-    };
-    let (stored, _) = encode(&codec, &rows(200_000)).await;
-    let header_bytes = stored.len() - 200_000 - 4 * 16;
-    for n_chunks in 0..4 {
-        let cut = &stored[..header_bytes + n_chunks * (64 * 1024 + 16)];
-        let (_, end) = decode(&codec.layers(), cut, None).await;
-        assert_eq!(end.unwrap_err().kind(), Kind::Integrity, "{n_chunks}");
-    }
-}
-
-#[tokio::test]
-async fn a_flipped_bit_anywhere_is_an_error() {
-    let plain = rows(300);
-    for codec in codecs() {
-        let (stored, sums) = encode(&codec, &plain).await;
-        let layers = codec.layers();
-        for n in 0..stored.len() {
-            let mut damaged = stored.clone();
-            damaged[n] ^= 1 << (n % 8);
-            let (_, end) = decode(&layers, &damaged, Some(&sums)).await;
-            let kind = end.unwrap_err().kind();
-            // In the header of age, damage and a wrong key look the same.
-            assert!(
-                matches!(kind, Kind::Integrity | Kind::Denied),
-                "{codec:?} {n}"
-            );
-
-            let (decoded, end) = decode(&layers, &damaged, None).await;
-            let harmless = layers.compression != Compression::None && decoded == plain;
-            let bare = !layers.encrypted && (layers.compression == Compression::None || harmless);
-            assert!(end.is_err() || bare, "{codec:?} {n}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn bytes_after_the_end_are_an_integrity_error() {
-    for codec in codecs() {
-        let (stored, sums) = encode(&codec, &rows(300)).await;
-        let layers = codec.layers();
-        let bare = layers
-            == Layers {
-                compression: Compression::None,
-                encrypted: false,
-            };
-        for garbage in [&b"\0"[..], b"garbage garbage garbage", &[0; 512]] {
-            let longer = [&stored, garbage].concat();
-            for expected in [Some(&sums), None] {
-                if expected.is_some() || !bare {
-                    let (_, end) = decode(&layers, &longer, expected).await;
-                    assert_eq!(end.unwrap_err().kind(), Kind::Integrity, "{codec:?}");
-                }
             }
         }
     }
@@ -320,31 +226,6 @@ async fn what_stock_tools_wrote_decodes() {
 }
 
 #[tokio::test]
-async fn several_frames_one_after_another_decode_and_a_cut_in_the_last_is_found() {
-    for compression in &COMPRESSIONS[..3] {
-        let codec = Codec {
-            compression: *compression,
-            encryption: None,
-        };
-        let (one, _) = encode(&codec, &rows(100_000)).await;
-        let (empty, _) = encode(&codec, b"").await;
-        let stored = [&one[..], &empty, &one].concat();
-        let (decoded, end) = decode(&codec.layers(), &stored, None).await;
-        end.unwrap();
-        assert!(decoded == rows(100_000).repeat(2));
-        for n_bytes in (1..9).chain([one.len() - 1]) {
-            let cut = &stored[..one.len() + empty.len() + n_bytes];
-            let (_, end) = decode(&codec.layers(), cut, None).await;
-            assert_eq!(
-                end.unwrap_err().kind(),
-                Kind::Integrity,
-                "{compression} {n_bytes}"
-            );
-        }
-    }
-}
-
-#[tokio::test]
 async fn without_layers_blocks_are_passed_on_uncopied_and_small_ones_gathered() {
     let codec = Codec {
         compression: Compression::None,
@@ -385,99 +266,6 @@ async fn progress_counts_both_sides_both_ways() {
         drain(plain).await.1.unwrap();
         counted(&progress);
     }
-}
-
-/// Tells the receiver when it is dropped.
-struct Told(Mutex<Option<oneshot::Sender<()>>>);
-
-fn told() -> (Told, oneshot::Receiver<()>) {
-    let (sender, receiver) = oneshot::channel();
-    (Told(Mutex::new(Some(sender))), receiver)
-}
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        let _ = self.0.lock().unwrap().take().unwrap().send(());
-    }
-}
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .unwrap()
-}
-
-#[tokio::test]
-async fn dropping_the_output_drops_the_input_and_ends_the_thread() {
-    for endless in [false, true] {
-        let (input, input_dropped) = told();
-        let (work, work_dropped) = told();
-        let first = stream::iter([Ok(Bytes::from_static(b"first"))]);
-        let blocks = stream::repeat_with(move || {
-            let _held = &input;
-            Ok(Bytes::from_static(&[0; 100]))
-        });
-        let rest = if endless {
-            blocks.boxed()
-        } else {
-            blocks.take(0).chain(stream::pending()).boxed()
-        };
-        let mut output = through(first.chain(rest).boxed(), move |mut source, sink| {
-            let _held = &work;
-            while let Some(block) = source.next()? {
-                let sent = sink.put(block).and_then(|()| sink.finish());
-                sent.map_err(|err| from_io(err, Kind::Bug, "send"))?;
-            }
-            Ok(())
-        });
-        assert_eq!(output.next().await.unwrap().unwrap(), "first");
-        drop(output);
-        soon(input_dropped).await.unwrap();
-        soon(work_dropped).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_panic_of_the_thread_or_of_the_input_is_a_bug_and_not_an_end() {
-    let output = through(of_blocks(b"abc", 1), |_, _| panic!("boom"));
-    let error = drain(output).await.1.unwrap_err();
-    assert_eq!(error.kind(), Kind::Bug);
-    assert_eq!(error.to_string(), "a codec thread panicked: boom");
-
-    for codec in codecs() {
-        let input = stream::iter([Ok(Bytes::from_static(b"abc"))])
-            .chain(stream::poll_fn(|_| panic!("boom")));
-        let (output, receipt) = codec.encode(input.boxed(), Progress::default());
-        assert_eq!(drain(output).await.1.unwrap_err().kind(), Kind::Bug);
-        assert_eq!(receipt.sums(), None);
-    }
-}
-
-/// With the blocking pool's threads all taken, too: each stream has a thread of its own.
-#[test]
-fn many_streams_at_once_do_not_wait_for_each_other() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let taken = tokio::task::spawn_blocking(move || released.recv());
-        let plain = rows(600_000);
-        let streams = (0..32).map(|_| async {
-            let codec = Codec::default();
-            let (stored, receipt) = codec.encode(of_blocks(&plain, 60_000), Progress::default());
-            let layers = codec.layers();
-            let decoded = layers.decode(stored, &Keys::default(), None, Progress::default());
-            let (decoded, end) = drain(decoded).await;
-            end.unwrap();
-            assert!(decoded == plain && receipt.sums().is_some());
-        });
-        soon(future::join_all(streams)).await;
-        release.send(()).unwrap();
-        soon(taken).await.unwrap().unwrap();
-    });
 }
 
 #[test]
