@@ -37,20 +37,34 @@ pub fn path<E: Engine>(context: &Context<E::Options>) -> Result<String> {
         None => {
             let database = context.job.database.name.as_deref().unwrap_or_default();
             let host = &context.job.database.host;
-            Ok(layout::backup_path(E::NAME, host, database, context.started_at, &context.job.job_id))
+            Ok(layout::backup_path(
+                E::NAME,
+                host,
+                database,
+                context.started_at,
+                &context.job.job_id,
+            ))
         }
     }
 }
 
 /// Makes one backup. On any failure there is no manifest, and what was uploaded is removed.
-pub async fn run<E: Engine>(engine: &E, context: &Context<E::Options>, path: String) -> Result<Done> {
+pub async fn run<E: Engine>(
+    engine: &E,
+    context: &Context<E::Options>,
+    path: String,
+) -> Result<Done> {
     let cancel = &context.cancel;
     unless_cancelled(cancel, context.store.prepare()).await?;
     refuse_existing(context.store.as_ref(), &path).await?;
     let probe = unless_cancelled(cancel, engine.probe()).await?;
     tracing::info!(engine_version = probe.engine_version, size_bytes = probe.size_bytes, facts = ?probe.facts, "the server is ready");
     let backup_id = Uuid::now_v7().to_string();
-    let run = Run { path: path.clone(), own: format!("{path}/{backup_id}/"), backup_id };
+    let run = Run {
+        path: path.clone(),
+        own: format!("{path}/{backup_id}/"),
+        backup_id,
+    };
     match run.fill(engine, context, probe).await {
         Ok(manifest) => Ok(Done { path, manifest }),
         Err(err) => {
@@ -64,13 +78,16 @@ async fn refuse_existing(store: &dyn Store, path: &str) -> Result<()> {
     match catalog::read(store, path).await {
         Err(err) if err.kind() == Kind::NotFound => Ok(()),
         Ok(manifest) => Err(taken(store, path, Some(&manifest))),
-        Err(err) if matches!(err.kind(), Kind::Integrity | Kind::Unfit) => Err(taken(store, path, None)),
+        Err(err) if matches!(err.kind(), Kind::Integrity | Kind::Unfit) => {
+            Err(taken(store, path, None))
+        }
         Err(err) => Err(err),
     }
 }
 
 fn taken(store: &dyn Store, path: &str, manifest: Option<&Manifest>) -> Error {
-    let by = manifest.map(|manifest| format!(" (job {}, {})", manifest.job_id, manifest.started_at));
+    let by =
+        manifest.map(|manifest| format!(" (job {}, {})", manifest.job_id, manifest.started_at));
     Error::new(
         Kind::Unfit,
         format!(
@@ -91,7 +108,12 @@ struct Run {
 }
 
 impl Run {
-    async fn fill<E: Engine>(&self, engine: &E, context: &Context<E::Options>, probe: Probe) -> Result<Manifest> {
+    async fn fill<E: Engine>(
+        &self,
+        engine: &E,
+        context: &Context<E::Options>,
+        probe: Probe,
+    ) -> Result<Manifest> {
         let job = &context.job;
         let scope = Scope {
             parallelism: job.parallelism,
@@ -103,9 +125,18 @@ impl Run {
         };
         let dump = Arc::new(unless_cancelled(&context.cancel, engine.begin(&scope)).await?);
         let pieces = dump.pieces().to_vec();
-        context.progress.expect_bytes(pieces.iter().map(|piece| piece.estimated_bytes).sum());
-        let memory_bytes = (context.store.put_memory_bytes() + job.codec.window_bytes()) * job.parallelism as u64;
-        tracing::info!(path = self.path, pieces = pieces.len(), workers = job.parallelism, memory_bytes, "back up");
+        context
+            .progress
+            .expect_bytes(pieces.iter().map(|piece| piece.estimated_bytes).sum());
+        let memory_bytes =
+            (context.store.put_memory_bytes() + job.codec.window_bytes()) * job.parallelism as u64;
+        tracing::info!(
+            path = self.path,
+            pieces = pieces.len(),
+            workers = job.parallelism,
+            memory_bytes,
+            "back up"
+        );
         let upload = Upload {
             dump: Arc::clone(&dump),
             store: Arc::clone(&context.store),
@@ -122,7 +153,8 @@ impl Run {
         let mut artifacts = artifacts.await?;
         artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         drop(upload);
-        let dump = Arc::into_inner(dump).ok_or_else(|| Error::new(Kind::Bug, "a worker outlived the dump"))?;
+        let dump = Arc::into_inner(dump)
+            .ok_or_else(|| Error::new(Kind::Bug, "a worker outlived the dump"))?;
         let finished = unless_cancelled(&context.cancel, dump.finish()).await?;
         let manifest = self.manifest::<E>(context, probe, finished, artifacts);
         self.commit(engine, context, &manifest).await?;
@@ -153,8 +185,15 @@ impl Run {
             finished_at: (context.now)(),
             consistency: finished.consistency,
             compression: job.codec.compression.to_string(),
-            encryption: job.codec.encryption.as_ref().map(|recipients| recipients.describe()),
-            logical_bytes: artifacts.iter().map(|artifact| artifact.logical_bytes).sum(),
+            encryption: job
+                .codec
+                .encryption
+                .as_ref()
+                .map(|recipients| recipients.describe()),
+            logical_bytes: artifacts
+                .iter()
+                .map(|artifact| artifact.logical_bytes)
+                .sum(),
             stored_bytes: artifacts.iter().map(|artifact| artifact.stored_bytes).sum(),
             artifacts,
             details: finished.details,
@@ -162,7 +201,12 @@ impl Run {
     }
 
     /// The instructions, then the manifest, which makes it a backup.
-    async fn commit<E: Engine>(&self, engine: &E, context: &Context<E::Options>, manifest: &Manifest) -> Result<()> {
+    async fn commit<E: Engine>(
+        &self,
+        engine: &E,
+        context: &Context<E::Options>,
+        manifest: &Manifest,
+    ) -> Result<()> {
         let store = context.store.as_ref();
         let by_hand = Bytes::from(engine.restore_by_hand(manifest));
         let restore_md = format!("{}/{RESTORE_MD}", self.path);
@@ -170,7 +214,9 @@ impl Run {
             // Of an attempt that was cut off before its manifest, unless a rival has just won.
             refuse_existing(store, &self.path).await?;
             let body = stream::once(async { Ok(by_hand) }).boxed();
-            store.put(&restore_md, body, &CancellationToken::new()).await?;
+            store
+                .put(&restore_md, body, &CancellationToken::new())
+                .await?;
         }
         if context.cancel.is_cancelled() {
             return Err(interrupted());
@@ -185,7 +231,9 @@ impl Run {
     /// Removes what this run uploaded; what cannot be removed is left to `prune`.
     async fn clean_up(&self, store: &dyn Store) {
         let removed = remove_all(store, &self.own).await;
-        let is_empty = catalog::read(store, &self.path).await.is_err_and(|err| err.kind() == Kind::NotFound);
+        let is_empty = catalog::read(store, &self.path)
+            .await
+            .is_err_and(|err| err.kind() == Kind::NotFound);
         let removed = match (removed, is_empty) {
             (Ok(()), true) => store.delete(&format!("{}/{RESTORE_MD}", self.path)).await,
             (removed, _) => removed,
@@ -198,7 +246,11 @@ impl Run {
 
 /// Deletes every object below `prefix`.
 pub async fn remove_all(store: &dyn Store, prefix: &str) -> Result<()> {
-    let names: Vec<String> = store.list(prefix).map_ok(|listed| listed.name).try_collect().await?;
+    let names: Vec<String> = store
+        .list(prefix)
+        .map_ok(|listed| listed.name)
+        .try_collect()
+        .await?;
     for name in names {
         store.delete(&name).await?;
     }
@@ -220,13 +272,30 @@ impl<D: Dump> Upload<D> {
         let Opened { body, proof } = unless_cancelled(&stop, self.dump.open(&piece)).await?;
         let (stored, receipt) = self.codec.encode(body, self.progress.clone());
         let file = format!("{}{}", piece.name, self.codec.suffix());
-        let segments = put_artifact(self.store.as_ref(), &format!("{}{file}", self.own), stored, &stop).await?;
+        let segments = put_artifact(
+            self.store.as_ref(),
+            &format!("{}{file}", self.own),
+            stored,
+            &stop,
+        )
+        .await?;
         let sums = receipt.sums().ok_or_else(|| {
-            Error::new(Kind::Bug, format!("{file} was stored before its end was seen"))
+            Error::new(
+                Kind::Bug,
+                format!("{file} was stored before its end was seen"),
+            )
         })?;
-        tracing::debug!(artifact = file, logical_bytes = sums.logical_bytes, stored_bytes = sums.stored_bytes, "stored");
+        tracing::debug!(
+            artifact = file,
+            logical_bytes = sums.logical_bytes,
+            stored_bytes = sums.stored_bytes,
+            "stored"
+        );
         let relative = |mut segment: crate::manifest::Segment| {
-            let name = segment.path.strip_prefix(&self.own).unwrap_or(&segment.path);
+            let name = segment
+                .path
+                .strip_prefix(&self.own)
+                .unwrap_or(&segment.path);
             segment.path = format!("{}/{name}", self.backup_id);
             segment
         };
@@ -237,7 +306,11 @@ impl<D: Dump> Upload<D> {
             logical_bytes: sums.logical_bytes,
             stored_bytes: sums.stored_bytes,
             sha256: sums.sha256,
-            segments: if segments.len() > 1 { segments } else { Vec::new() },
+            segments: if segments.len() > 1 {
+                segments
+            } else {
+                Vec::new()
+            },
             data: proof.get(),
         })
     }

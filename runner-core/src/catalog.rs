@@ -29,13 +29,18 @@ pub fn manifest_name(path: &str) -> String {
 
 /// Reads the manifest at `path`; `NotFound` when there is no complete backup.
 pub async fn read(store: &dyn Store, path: &str) -> Result<Manifest> {
-    let bytes = read_small(store, &manifest_name(path)).await.map_err(|err| match err.kind() {
-        Kind::NotFound => Error::new(
-            Kind::NotFound,
-            format!("there is no complete backup at {path} in {}", store.location()),
-        ),
-        _ => err,
-    })?;
+    let bytes = read_small(store, &manifest_name(path))
+        .await
+        .map_err(|err| match err.kind() {
+            Kind::NotFound => Error::new(
+                Kind::NotFound,
+                format!(
+                    "there is no complete backup at {path} in {}",
+                    store.location()
+                ),
+            ),
+            _ => err,
+        })?;
     Manifest::parse(&bytes).map_err(|err| err.while_doing(format!("read {}", manifest_name(path))))
 }
 
@@ -45,7 +50,10 @@ async fn read_small(store: &dyn Store, name: &str) -> Result<Bytes> {
     while let Some(block) = body.next().await {
         bytes.extend_from_slice(&block?);
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
-            return Err(Error::new(Kind::Integrity, format!("{name} is too long for a manifest")));
+            return Err(Error::new(
+                Kind::Integrity,
+                format!("{name} is too long for a manifest"),
+            ));
         }
     }
     Ok(bytes.freeze())
@@ -67,7 +75,11 @@ async fn manifests(store: &dyn Store, under: &str) -> Result<Vec<Listed>> {
 }
 
 fn path_of(manifest: &Listed) -> String {
-    manifest.name.trim_end_matches(MANIFEST).trim_end_matches('/').to_owned()
+    manifest
+        .name
+        .trim_end_matches(MANIFEST)
+        .trim_end_matches('/')
+        .to_owned()
 }
 
 /// All committed backups below `under`, the newest first; one that cannot be read is told and left out.
@@ -95,7 +107,12 @@ pub async fn list(store: Arc<dyn Store>, under: &str) -> Result<Vec<Committed>> 
 }
 
 /// What `latest` means: the backup of this engine, host and database that was committed last.
-pub async fn latest(store: &dyn Store, engine: &str, host: &str, database: Option<&str>) -> Result<Committed> {
+pub async fn latest(
+    store: &dyn Store,
+    engine: &str,
+    host: &str,
+    database: Option<&str>,
+) -> Result<Committed> {
     for listed in manifests(store, "").await? {
         let path = path_of(&listed);
         let manifest = match read(store, &path).await {
@@ -110,9 +127,14 @@ pub async fn latest(store: &dyn Store, engine: &str, host: &str, database: Optio
             return Ok(Committed { path, manifest });
         }
     }
-    let database = database.map(|database| format!(" database {database:?} on")).unwrap_or_default();
+    let database = database
+        .map(|database| format!(" database {database:?} on"))
+        .unwrap_or_default();
     Err(Error::new(
         Kind::NotFound,
-        format!("there is no complete backup of{database} {host} in {}", store.location()),
+        format!(
+            "there is no complete backup of{database} {host} in {}",
+            store.location()
+        ),
     ))
 }

@@ -143,7 +143,8 @@ impl Manifest {
     /// An artifact's name as the engine gave it: its path without the directory of this run.
     pub fn name<'a>(&self, artifact: &'a Artifact) -> &'a str {
         let own = artifact.path.strip_prefix(self.backup_id.as_str());
-        own.and_then(|name| name.strip_prefix('/')).unwrap_or(&artifact.path)
+        own.and_then(|name| name.strip_prefix('/'))
+            .unwrap_or(&artifact.path)
     }
 
     pub fn render(&self) -> Result<Vec<u8>> {

@@ -75,7 +75,11 @@ pub async fn incomplete(store: &dyn Store, age: Duration, now: Timestamp) -> Res
         if !has_manifest {
             store.delete(&format!("{path}/{RESTORE_MD}")).await?;
         }
-        tracing::info!(directory, objects = leftover.objects, "removed what an unfinished run had left");
+        tracing::info!(
+            directory,
+            objects = leftover.objects,
+            "removed what an unfinished run had left"
+        );
         pruned.objects += leftover.objects;
         pruned.stored_bytes += leftover.stored_bytes;
         pruned.incomplete.push(directory);
@@ -86,7 +90,8 @@ pub async fn incomplete(store: &dyn Store, age: Duration, now: Timestamp) -> Res
 impl Leftover {
     fn is_older_than(&self, age: Duration, now: Timestamp) -> bool {
         let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
-        self.newest.is_none_or(|newest| now.duration_since(newest) >= age)
+        self.newest
+            .is_none_or(|newest| now.duration_since(newest) >= age)
     }
 }
 
@@ -120,7 +125,11 @@ fn is_run(component: &str) -> bool {
 pub async fn delete(store: &dyn Store, path: &str) -> Result<()> {
     let manifest = catalog::read(store, path).await?;
     store.delete(&manifest_name(path)).await?;
-    for segment in manifest.artifacts.iter().flat_map(|artifact| artifact.objects()) {
+    for segment in manifest
+        .artifacts
+        .iter()
+        .flat_map(|artifact| artifact.objects())
+    {
         store.delete(&format!("{path}/{}", segment.path)).await?;
     }
     remove_all(store, &format!("{path}/{}/", manifest.backup_id)).await?;
@@ -143,15 +152,31 @@ mod tests {
             assert_eq!(run_of(&name, &committed), expected, "{name}");
         };
         let nothing = &[][..];
-        check(format!("a/b/{id}/data/x.copy.zst"), nothing, Some(("a/b", id)));
+        check(
+            format!("a/b/{id}/data/x.copy.zst"),
+            nothing,
+            Some(("a/b", id)),
+        );
         check("a/b/manifest.json".into(), nothing, None);
         check(format!("{id}/x"), nothing, None);
         check(format!("a/{id}"), nothing, None);
-        check("a/9f1c8a52-7b0e-4f6e-9a3a-000000000000/x".into(), nothing, None);
+        check(
+            "a/9f1c8a52-7b0e-4f6e-9a3a-000000000000/x".into(),
+            nothing,
+            None,
+        );
         // A UUID in the chosen path is not the run's.
-        check(format!("a/{id}/{other}/x"), nothing, Some((&format!("a/{id}"), other)));
+        check(
+            format!("a/{id}/{other}/x"),
+            nothing,
+            Some((&format!("a/{id}"), other)),
+        );
         let committed = &[format!("a/{id}")][..];
-        check(format!("a/{id}/{other}/x"), committed, Some((&format!("a/{id}"), other)));
+        check(
+            format!("a/{id}/{other}/x"),
+            committed,
+            Some((&format!("a/{id}"), other)),
+        );
         check(format!("a/{id}/RESTORE.md"), committed, None);
         check(format!("a/{id}/notes/{other}/x"), committed, None);
     }

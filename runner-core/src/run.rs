@@ -15,12 +15,14 @@ use uuid::Uuid;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::error::{Error, Kind, Result};
-use crate::job::{EngineFacts, Job, Notify, Operation, Precheck, Rejected, Request, Surroundings};
+use crate::job::{
+    EngineFacts, Job, LogSettings, Notify, Operation, Precheck, Rejected, Request, Surroundings,
+};
 use crate::progress::Progress;
 use crate::report::webhook::Timing;
 use crate::report::{Event, Webhook};
 use crate::show::{self, Shown};
-use crate::telemetry::{self, Ticker};
+use crate::telemetry::{self, Telemetry};
 use crate::{backup, catalog, prune, restore, store, verify};
 
 /// After a signal, an operation has this long to abort its uploads …
@@ -34,10 +36,12 @@ const CALLBACK_DEADLINE: Duration = Duration::from_secs(60);
 pub fn main<E: Engine>() -> ExitCode {
     // Both TLS users, the store's client and the callback's, take the process's default.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => {
-            let code = runtime.block_on(run::<E>(std::env::args_os().skip(1), std::env::vars_os(), now));
+            let code = runtime.block_on(run::<E>(std::env::args_os(), std::env::vars_os(), now));
             // A client program or a blocked read must not keep a finished job alive.
             runtime.shutdown_timeout(Duration::from_millis(500));
             code
@@ -46,7 +50,10 @@ pub fn main<E: Engine>() -> ExitCode {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the clock is read"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -69,6 +76,19 @@ async fn run<E: Engine>(
     }
 }
 
+fn start_log(
+    log: &LogSettings,
+    job_id: &str,
+    operation: Option<&str>,
+    now: fn() -> Timestamp,
+) -> Telemetry {
+    let context = telemetry::Context {
+        job_id: job_id.to_owned(),
+        operation: operation.unwrap_or_default().to_owned(),
+    };
+    telemetry::init(log, &context, now)
+}
+
 fn print(text: &str) -> ExitCode {
     // A closed pipe, as with `| head`, is no failure of the job.
     let _ = std::io::stdout().write_all(text.as_bytes());
@@ -76,33 +96,55 @@ fn print(text: &str) -> ExitCode {
 }
 
 /// An invalid request: every problem in the log, and in the callback if that much could be read.
-async fn refuse<E: Engine>(rejected: Rejected, started_at: Timestamp, now: fn() -> Timestamp) -> ExitCode {
+async fn refuse<E: Engine>(
+    rejected: Rejected,
+    started_at: Timestamp,
+    now: fn() -> Timestamp,
+) -> ExitCode {
     let operation = rejected.operation.map(|operation| operation.as_str());
-    telemetry::init(&rejected.log, &rejected.job_id, operation);
-    rejected.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    let mut event = Event::new(&rejected.job_id, E::NAME, started_at).failed(&rejected.error, now());
+    start_log(&rejected.log, &rejected.job_id, operation, now);
+    rejected
+        .warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
+    let mut event = Event::new(&rejected.job_id, E::NAME, started_at);
     event.operation = operation.map(str::to_owned);
     event.host = rejected.host;
     event.database = rejected.database;
-    notify(rejected.notify.as_ref(), &event, CALLBACK_DEADLINE).await;
-    telemetry::final_error(&rejected.error);
+    let event = event.failed(&rejected.error, now());
+    notify(rejected.notify.as_ref(), &event, CALLBACK_DEADLINE, now).await;
+    telemetry::final_error(&event.message, &rejected.error);
     ExitCode::from(rejected.error.kind().exit_code())
 }
 
-async fn perform<E: Engine>(job: Job<E::Options>, started_at: Timestamp, now: fn() -> Timestamp) -> ExitCode {
+async fn perform<E: Engine>(
+    job: Job<E::Options>,
+    started_at: Timestamp,
+    now: fn() -> Timestamp,
+) -> ExitCode {
     if job.operation == Operation::Config {
         return print(&show::config(&job));
     }
-    telemetry::init(&job.log, &job.job_id, Some(job.operation.as_str()));
-    job.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let telemetry = start_log(&job.log, &job.job_id, Some(job.operation.as_str()), now);
+    job.warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
     let cancel = CancellationToken::new();
     let mut event = Event::new(&job.job_id, E::NAME, started_at);
     event.operation = Some(job.operation.as_str().to_owned());
     event.host = job.database.host.clone();
     event.database = job.database.name.clone();
     let notify_to = job.notify.clone();
-    let (result, code_of_signal) = until_signal(&cancel, operate::<E>(job, &mut event, &cancel, started_at, now)).await;
-    let deadline = if code_of_signal.is_some() { LAST_CALL } else { CALLBACK_DEADLINE };
+    let (result, code_of_signal) = until_signal(
+        &cancel,
+        operate::<E>(job, &mut event, &telemetry, &cancel, started_at, now),
+    )
+    .await;
+    let deadline = if code_of_signal.is_some() {
+        LAST_CALL
+    } else {
+        CALLBACK_DEADLINE
+    };
     match result {
         Ok(text) => {
             let event = event.succeeded(text.message, now());
@@ -111,15 +153,16 @@ async fn perform<E: Engine>(job: Job<E::Options>, started_at: Timestamp, now: fn
                 stored_bytes = event.stored_bytes,
                 duration_seconds = event.duration_seconds,
                 path = event.backup_path,
-                "{}", event.message
+                "{}",
+                event.message
             );
-            notify(notify_to.as_ref(), &event, deadline).await;
+            notify(notify_to.as_ref(), &event, deadline, now).await;
             print(&text.stdout)
         }
         Err(error) => {
             let event = event.failed(&error, now());
-            notify(notify_to.as_ref(), &event, deadline).await;
-            telemetry::final_error(&error);
+            notify(notify_to.as_ref(), &event, deadline, now).await;
+            telemetry::final_error(&event.message, &error);
             let code = code_of_signal.filter(|_| error.kind() == Kind::Interrupted);
             ExitCode::from(code.unwrap_or(error.kind().exit_code()))
         }
@@ -128,7 +171,10 @@ async fn perform<E: Engine>(job: Job<E::Options>, started_at: Timestamp, now: fn
 
 /// Awaits the work; a SIGTERM or SIGINT cancels it and gives it `WIND_DOWN` to put things in order. Work that
 /// succeeds all the same, having passed its last step, is a success.
-async fn until_signal<R>(cancel: &CancellationToken, work: impl Future<Output = Result<R>>) -> (Result<R>, Option<u8>) {
+async fn until_signal<R>(
+    cancel: &CancellationToken,
+    work: impl Future<Output = Result<R>>,
+) -> (Result<R>, Option<u8>) {
     tokio::pin!(work);
     let caught = tokio::select! {
         result = &mut work => return (result, None),
@@ -157,7 +203,10 @@ fn interrupted(name: &str) -> Error {
 }
 
 async fn caught() -> (&'static str, u8) {
-    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (terminate, interrupt) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    );
     match (terminate, interrupt) {
         (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
             _ = terminate.recv() => ("SIGTERM", 143),
@@ -169,11 +218,24 @@ async fn caught() -> (&'static str, u8) {
 }
 
 /// Tells the callback; what becomes of that never changes what became of the job.
-async fn notify(notify: Option<&Notify>, event: &Event, deadline: Duration) {
+async fn notify(
+    notify: Option<&Notify>,
+    event: &Event,
+    deadline: Duration,
+    now: fn() -> Timestamp,
+) {
     let Some(notify) = notify else { return };
-    let sent = async { Webhook::new(notify.clone())?.deliver(event, &Timing::within(deadline)).await };
+    let sent = async {
+        let id = Uuid::now_v7().simple().to_string();
+        Webhook::new(notify, &format!("msg_{id}"), now)?
+            .deliver(event, Timing::within(deadline))
+            .await
+    };
     match sent.await {
-        Ok(delivered) => tracing::debug!(attempts = delivered.n_attempts, "the callback was delivered"),
+        Ok(delivered) => tracing::debug!(
+            attempts = delivered.n_attempts,
+            "the callback was delivered"
+        ),
         Err(err) => tracing::warn!(reason = %err, "the callback could not be delivered"),
     }
 }
@@ -182,6 +244,7 @@ async fn notify(notify: Option<&Notify>, event: &Event, deadline: Duration) {
 async fn operate<E: Engine>(
     job: Job<E::Options>,
     event: &mut Event,
+    telemetry: &Telemetry,
     cancel: &CancellationToken,
     started_at: Timestamp,
     now: fn() -> Timestamp,
@@ -196,7 +259,7 @@ async fn operate<E: Engine>(
         started_at,
         job,
     };
-    let ticker = Ticker::start(&context.job.log, context.job.operation.as_str(), &context.progress);
+    let ticker = telemetry.ticker(&context.progress, context.job.operation.as_str());
     let result = match context.job.operation {
         Operation::Backup => back_up(&engine, &context, event).await,
         Operation::Restore => bring_back(&engine, &context, event).await,
@@ -216,7 +279,8 @@ async fn operate<E: Engine>(
             Ok(Shown::message(format!("deleted {path}")))
         }
         Operation::Prune => {
-            let pruned = prune::incomplete(store.as_ref(), context.job.prune_older_than, now()).await?;
+            let pruned =
+                prune::incomplete(store.as_ref(), context.job.prune_older_than, now()).await?;
             Ok(show::pruned(&pruned, context.job.json))
         }
         Operation::Config => Ok(Shown::message(String::new())),
@@ -225,7 +289,11 @@ async fn operate<E: Engine>(
     result
 }
 
-async fn back_up<E: Engine>(engine: &E, context: &Context<E::Options>, event: &mut Event) -> Result<Shown> {
+async fn back_up<E: Engine>(
+    engine: &E,
+    context: &Context<E::Options>,
+    event: &mut Event,
+) -> Result<Shown> {
     let path = backup::path::<E>(context)?;
     event.backup_path = Some(path.clone());
     let done = backup::run(engine, context, path).await?;
@@ -233,7 +301,11 @@ async fn back_up<E: Engine>(engine: &E, context: &Context<E::Options>, event: &m
     Ok(Shown::message(format!("backup {} is complete", done.path)))
 }
 
-async fn bring_back<E: Engine>(engine: &E, context: &Context<E::Options>, event: &mut Event) -> Result<Shown> {
+async fn bring_back<E: Engine>(
+    engine: &E,
+    context: &Context<E::Options>,
+    event: &mut Event,
+) -> Result<Shown> {
     let done = restore::run(engine, context).await?;
     event.backup_path = Some(done.path);
     let mut message = done.restored.summary;
@@ -242,13 +314,19 @@ async fn bring_back<E: Engine>(engine: &E, context: &Context<E::Options>, event:
         message.push_str(&format!("; {} rows", done.restored.rows));
         match done.restored.n_verified {
             0 => message.push_str(", not compared (RESTORE_VERIFY=none)"),
-            n => message.push_str(&format!(", {n} tables proven equal to the backup's snapshot")),
+            n => message.push_str(&format!(
+                ", {n} tables proven equal to the backup's snapshot"
+            )),
         }
     }
     Ok(Shown::message(message))
 }
 
-async fn check<E: Engine>(_: &E, context: &Context<E::Options>, event: &mut Event) -> Result<Shown> {
+async fn check<E: Engine>(
+    _: &E,
+    context: &Context<E::Options>,
+    event: &mut Event,
+) -> Result<Shown> {
     let backup = match restore::find::<E>(context).await? {
         restore::Found::Ours(backup) => backup,
         restore::Found::Foreign(name) => return Err(not_ours(&name)),
@@ -258,7 +336,13 @@ async fn check<E: Engine>(_: &E, context: &Context<E::Options>, event: &mut Even
     if context.job.restore.precheck == Precheck::None {
         tracing::debug!("RESTORE_PRECHECK concerns restores; verify reads everything");
     }
-    verify::run(&backup, context.job.parallelism, &context.progress, &context.cancel).await?;
+    verify::run(
+        &backup,
+        context.job.parallelism,
+        &context.progress,
+        &context.cancel,
+    )
+    .await?;
     Ok(show::verified(&backup, context.job.json))
 }
 
@@ -275,12 +359,20 @@ async fn path_of<E: Engine>(context: &Context<E::Options>) -> Result<String> {
 }
 
 fn not_ours(name: &str) -> Error {
-    Error::new(Kind::Unfit, format!("{name} is a foreign dump: it has no manifest to be checked against; restore reads it to its end"))
+    Error::new(
+        Kind::Unfit,
+        format!(
+            "{name} is a foreign dump: it has no manifest to be checked against; restore reads it to its end"
+        ),
+    )
 }
 
 fn fill(event: &mut Event, manifest: &crate::manifest::Manifest) {
     event.engine_version = Some(manifest.engine_version.clone());
-    event.database = event.database.take().or_else(|| Some(manifest.database.clone()));
+    event.database = event
+        .database
+        .take()
+        .or_else(|| Some(manifest.database.clone()));
     event.logical_bytes = manifest.logical_bytes;
     event.stored_bytes = manifest.stored_bytes;
     event.artifacts = manifest.artifacts.len() as u64;

@@ -19,7 +19,10 @@ pub struct Shown {
 
 impl Shown {
     pub fn message(message: String) -> Self {
-        Self { stdout: String::new(), message }
+        Self {
+            stdout: String::new(),
+            message,
+        }
     }
 }
 
@@ -68,21 +71,36 @@ pub fn list(backups: &[Committed], as_json: bool) -> Shown {
     let stdout = if as_json {
         document(&lines)
     } else {
-        let mut rows = vec![["TAKEN", "ENGINE", "HOST", "DATABASE", "SIZE", "STORED", "PATH"].map(str::to_owned)];
+        let mut rows = vec![
+            [
+                "TAKEN", "ENGINE", "HOST", "DATABASE", "SIZE", "STORED", "PATH",
+            ]
+            .map(str::to_owned),
+        ];
         rows.extend(lines.iter().map(|line| {
             [
-                line.started_at.get(..19).unwrap_or(&line.started_at).replace('T', " "),
+                line.started_at
+                    .get(..19)
+                    .unwrap_or(&line.started_at)
+                    .replace('T', " "),
                 format!("{} {}", line.engine, line.engine_version),
                 line.host.to_owned(),
                 line.database.to_owned(),
                 bytes(line.logical_bytes),
-                format!("{}{}", bytes(line.stored_bytes), if line.encrypted { " encrypted" } else { "" }),
+                format!(
+                    "{}{}",
+                    bytes(line.stored_bytes),
+                    if line.encrypted { " encrypted" } else { "" }
+                ),
                 line.backup_path.to_owned(),
             ]
         }));
         table(&rows)
     };
-    Shown { stdout, message: format!("{} complete backups", lines.len()) }
+    Shown {
+        stdout,
+        message: format!("{} complete backups", lines.len()),
+    }
 }
 
 /// `show`.
@@ -91,7 +109,8 @@ pub fn manifest(backup: &Backup, as_json: bool) -> Result<Shown> {
     let message = format!("backup {}", backup.path());
     if as_json {
         let text = String::from_utf8(manifest.render()?);
-        let stdout = text.map_err(|err| Error::new(Kind::Bug, "a manifest is text").because(err))? + "\n";
+        let stdout =
+            text.map_err(|err| Error::new(Kind::Bug, "a manifest is text").because(err))? + "\n";
         return Ok(Shown { stdout, message });
     }
     let encryption = match &manifest.encryption {
@@ -101,26 +120,55 @@ pub fn manifest(backup: &Backup, as_json: bool) -> Result<Shown> {
     };
     let mut rows = vec![
         ["path".to_owned(), backup.path().to_owned()],
-        ["database".to_owned(), format!("{} on {} ({} {})", manifest.database, manifest.host, manifest.engine, manifest.engine_version)],
-        ["taken".to_owned(), format!("{} to {}", manifest.started_at, manifest.finished_at)],
+        [
+            "database".to_owned(),
+            format!(
+                "{} on {} ({} {})",
+                manifest.database, manifest.host, manifest.engine, manifest.engine_version
+            ),
+        ],
+        [
+            "taken".to_owned(),
+            format!("{} to {}", manifest.started_at, manifest.finished_at),
+        ],
         ["consistency".to_owned(), manifest.consistency.to_string()],
-        ["size".to_owned(), format!("{}, stored as {}", bytes(manifest.logical_bytes), bytes(manifest.stored_bytes))],
+        [
+            "size".to_owned(),
+            format!(
+                "{}, stored as {}",
+                bytes(manifest.logical_bytes),
+                bytes(manifest.stored_bytes)
+            ),
+        ],
         ["compression".to_owned(), manifest.compression.clone()],
         ["encryption".to_owned(), encryption],
         ["artifacts".to_owned(), manifest.artifacts.len().to_string()],
-        ["job".to_owned(), format!("{} (runner {})", manifest.job_id, manifest.runner_version)],
+        [
+            "job".to_owned(),
+            format!("{} (runner {})", manifest.job_id, manifest.runner_version),
+        ],
     ];
     for (name, tally) in manifest.tallies() {
-        rows.push([format!("  {name}"), format!("{} rows, fingerprint {}", tally.rows, tally.fingerprint)]);
+        rows.push([
+            format!("  {name}"),
+            format!("{} rows, fingerprint {}", tally.rows, tally.fingerprint),
+        ]);
     }
-    Ok(Shown { stdout: table(&rows), message })
+    Ok(Shown {
+        stdout: table(&rows),
+        message,
+    })
 }
 
 /// `verify`.
 pub fn verified(backup: &Backup, as_json: bool) -> Shown {
     let manifest = backup.manifest();
     let n_artifacts = manifest.artifacts.len();
-    let message = format!("{} is whole: {n_artifacts} artifacts, {} stored, all read to their end", backup.path(), bytes(manifest.stored_bytes));
+    let message = format!(
+        "{} is whole: {n_artifacts} artifacts, {} stored, all read to their end",
+        backup.path(),
+        bytes(manifest.stored_bytes)
+    );
     let stdout = match as_json {
         true => document(&json!({
             "backup_path": backup.path(),
@@ -158,7 +206,11 @@ pub fn config<O: crate::env::FromEnv>(job: &Job<O>) -> String {
     }
     let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned)];
     rows.extend(job.effective().iter().map(|setting| {
-        [setting.name.to_owned(), setting.value.clone(), setting.origin.to_string()]
+        [
+            setting.name.to_owned(),
+            setting.value.clone(),
+            setting.origin.to_string(),
+        ]
     }));
     table(&rows)
 }
@@ -171,7 +223,13 @@ fn document<T: Serialize + ?Sized>(value: &T) -> String {
 /// Left-aligned columns, two spaces apart.
 fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let mut text = String::new();
-    let width = |n: usize| rows.iter().filter_map(|row| row.get(n)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |n: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(n))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     for row in rows {
         let mut line = String::new();

@@ -25,18 +25,37 @@ struct Inner {
 
 impl Backup {
     /// Refuses a backup that the keys cannot open before a byte is read.
-    pub fn new(store: Arc<dyn Store>, path: String, manifest: Manifest, keys: Keys) -> Result<Self> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        path: String,
+        manifest: Manifest,
+        keys: Keys,
+    ) -> Result<Self> {
         let compression = Compression::parse(&manifest.compression).map_err(|problem| {
-            Error::new(Kind::Unfit, format!("manifest.json: compression: {problem}"))
+            Error::new(
+                Kind::Unfit,
+                format!("manifest.json: compression: {problem}"),
+            )
         })?;
-        let layers = Layers { compression, encrypted: manifest.encryption.is_some() };
+        let layers = Layers {
+            compression,
+            encrypted: manifest.encryption.is_some(),
+        };
         if layers.encrypted && keys.is_empty() {
             return Err(Error::new(
                 Kind::Config,
-                format!("{path} is encrypted; set ENCRYPTION_IDENTITY, or ENCRYPTION_PASSPHRASE if it was sealed with one"),
+                format!(
+                    "{path} is encrypted; set ENCRYPTION_IDENTITY, or ENCRYPTION_PASSPHRASE if it was sealed with one"
+                ),
             ));
         }
-        Ok(Self(Arc::new(Inner { store, path, manifest, layers, keys })))
+        Ok(Self(Arc::new(Inner {
+            store,
+            path,
+            manifest,
+            layers,
+            keys,
+        })))
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -54,7 +73,9 @@ impl Backup {
 
     /// The artifacts of one kind, in the manifest's order.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Artifact> {
-        self.artifacts().iter().filter(move |artifact| artifact.kind == kind)
+        self.artifacts()
+            .iter()
+            .filter(move |artifact| artifact.kind == kind)
     }
 
     /// Decoded bytes, checked to the end: a good end means that they are the bytes that were sealed.
@@ -66,6 +87,8 @@ impl Backup {
             stored_bytes: artifact.stored_bytes,
             sha256: artifact.sha256.clone(),
         };
-        inner.layers.decode(stored, &inner.keys, Some(&sums), progress)
+        inner
+            .layers
+            .decode(stored, &inner.keys, Some(&sums), progress)
     }
 }

@@ -10,7 +10,12 @@ use crate::source::Backup;
 use crate::workers::{each, unless_cancelled};
 
 /// Reads every artifact to its checked end; the first damage is the error.
-pub async fn run(backup: &Backup, parallelism: usize, progress: &Progress, cancel: &CancellationToken) -> Result<()> {
+pub async fn run(
+    backup: &Backup,
+    parallelism: usize,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<()> {
     progress.reset(backup.manifest().logical_bytes);
     let mut artifacts: Vec<Artifact> = backup.artifacts().to_vec();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.stored_bytes));

@@ -31,10 +31,11 @@ where
             let Some(item) = items.next() else { break };
             running.spawn(work(item, stop.clone()));
         }
-        let Some(joined) = running.join_next().await else { break };
-        let result = joined.unwrap_or_else(|err| {
-            Err(Error::new(Kind::Bug, "a worker panicked").because(err))
-        });
+        let Some(joined) = running.join_next().await else {
+            break;
+        };
+        let result = joined
+            .unwrap_or_else(|err| Err(Error::new(Kind::Bug, "a worker panicked").because(err)));
         match result {
             Ok(result) => done.push(result),
             Err(err) => {
@@ -88,7 +89,10 @@ mod tests {
             }
         });
         let error = result.await.unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Tool, "one"));
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (Kind::Tool, "one")
+        );
         assert_eq!(endings.try_recv().unwrap(), 0);
         assert!(endings.try_recv().is_err(), "items 2 and 3 never began");
     }
@@ -96,7 +100,9 @@ mod tests {
     #[tokio::test]
     async fn everything_is_done_once() {
         let cancel = CancellationToken::new();
-        let mut done = each((0..100).collect(), 7, &cancel, |n, _| async move { Ok(n) }).await.unwrap();
+        let mut done = each((0..100).collect(), 7, &cancel, |n, _| async move { Ok(n) })
+            .await
+            .unwrap();
         done.sort_unstable();
         assert!(done.into_iter().eq(0..100));
     }

@@ -85,7 +85,7 @@ pub(super) fn codec(env: &mut Env, operation: Operation) -> Codec {
                 None,
                 |text| Recipients::parse(text).map(Some),
             )
-            .or(passphrase.map(Recipients::passphrase)),
+            .or(passphrase.as_ref().map(Recipients::passphrase)),
     }
 }
 
@@ -97,7 +97,9 @@ pub(super) fn keys(env: &mut Env) -> Keys {
             "ENCRYPTION_IDENTITY and ENCRYPTION_PASSPHRASE are both set; keep one".to_owned(),
         );
     }
-    let sealed = passphrase.map_or_else(Keys::default, Keys::passphrase);
+    let sealed = passphrase
+        .as_ref()
+        .map_or_else(Keys::default, Keys::passphrase);
     env.parse("ENCRYPTION_IDENTITY", sealed, Keys::parse_identities)
 }
 

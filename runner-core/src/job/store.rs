@@ -3,11 +3,10 @@
 mod place;
 mod s3;
 
-use std::path::PathBuf;
-
 use crate::env::{Env, Key};
 
-pub use s3::{S3Settings, Sse};
+pub use crate::store::StoreSettings;
+pub use crate::store::s3::{S3Settings, Sse};
 
 pub const KEYS: &[Key] = &[
     Key::plain(
@@ -94,17 +93,6 @@ pub const KEYS: &[Key] = &[
         "Certificate authorities (PEM) that the endpoint's certificate is checked with",
     ),
 ];
-
-/// A store and how to reach it.
-#[derive(Clone, Debug)]
-pub enum StoreSettings {
-    S3(Box<S3Settings>),
-    File {
-        path: PathBuf,
-        /// Without slashes at its ends; may be empty.
-        prefix: String,
-    },
-}
 
 pub(super) fn read(env: &mut Env) -> StoreSettings {
     let place = place::read(env);

@@ -73,7 +73,8 @@ struct State {
 impl Rest {
     fn new(body: ByteStream) -> Self {
         Self(Arc::new(Mutex::new(State {
-            body: body.fuse().boxed(), // its end is looked for at the end of each segment
+            // Its end is asked for twice: by the last object, and by whether there is a next one.
+            body: body.fuse().boxed(),
             next: Bytes::new(),
             room: 0,
         })))

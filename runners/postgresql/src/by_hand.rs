@@ -25,7 +25,11 @@ pub(crate) fn render(manifest: &Manifest) -> String {
     if manifest.encryption.is_some() {
         text.push_str("\nThe files are encrypted with age: put your identity into `key.txt`, or, if a passphrase was\nused, leave out `-i key.txt` and type it when asked.\n");
     }
-    if let Some(globals) = manifest.artifacts.iter().find(|artifact| artifact.kind == "globals") {
+    if let Some(globals) = manifest
+        .artifacts
+        .iter()
+        .find(|artifact| artifact.kind == "globals")
+    {
         text.push_str(&format!(
             "\n## Roles\n\nErrors that a role already exists can be ignored.\n\n```sh\n{} | psql -d postgres\n```\n",
             read(&decode, globals)
@@ -59,11 +63,19 @@ fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -
                 _ => None,
             })
             .collect();
-        text.push_str(&format!("createdb --template=template0 --encoding={}{locale} {name}\n", database.encoding));
+        text.push_str(&format!(
+            "createdb --template=template0 --encoding={}{locale} {name}\n",
+            database.encoding
+        ));
         text.push_str(&format!("{} > schema.dump\n", read(decode, schema)));
-        text.push_str(&format!("pg_restore --exit-on-error --section=pre-data -d {name} schema.dump\n"));
+        text.push_str(&format!(
+            "pg_restore --exit-on-error --section=pre-data -d {name} schema.dump\n"
+        ));
     }
-    text.push_str(&format!("psql -X -q -v ON_ERROR_STOP=1 -d {name} <<'END'\nSET client_encoding = '{}';\n", database.encoding));
+    text.push_str(&format!(
+        "psql -X -q -v ON_ERROR_STOP=1 -d {name} <<'END'\nSET client_encoding = '{}';\n",
+        database.encoding
+    ));
     for table in &database.tables {
         for line in copy_lines(manifest, database, table, decode) {
             text.push_str(&line);
@@ -72,18 +84,28 @@ fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -
     text.push_str("END\n");
     for kind in ["sequences", "large_objects"] {
         for artifact in of_kind(kind) {
-            text.push_str(&format!("{} | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d {name}\n", read(decode, artifact)));
+            text.push_str(&format!(
+                "{} | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d {name}\n",
+                read(decode, artifact)
+            ));
         }
     }
     if schema.is_some() {
-        text.push_str(&format!("pg_restore --exit-on-error --section=post-data -d {name} schema.dump\n"));
+        text.push_str(&format!(
+            "pg_restore --exit-on-error --section=post-data -d {name} schema.dump\n"
+        ));
     }
     text.push_str(&format!("psql -X -d {name} -c ANALYZE\n```\n"));
     text
 }
 
 /// `\copy` from the decoding pipeline, one line for each file that holds rows of the table.
-fn copy_lines(manifest: &Manifest, database: &DatabaseDetails, table: &Table, decode: &str) -> Vec<String> {
+fn copy_lines(
+    manifest: &Manifest,
+    database: &DatabaseDetails,
+    table: &Table,
+    decode: &str,
+) -> Vec<String> {
     let data_name = database.data_name(table);
     let mut lines = Vec::new();
     for artifact in &manifest.artifacts {
@@ -134,7 +156,11 @@ fn decode_command(manifest: &Manifest) -> String {
 }
 
 fn read(decode: &str, artifact: &Artifact) -> String {
-    let files: Vec<String> = artifact.objects().iter().map(|segment| shell_quote(&segment.path)).collect();
+    let files: Vec<String> = artifact
+        .objects()
+        .iter()
+        .map(|segment| shell_quote(&segment.path))
+        .collect();
     match decode {
         "" => format!("cat {}", files.join(" ")),
         decode => format!("cat {} | {decode}", files.join(" ")),

@@ -19,7 +19,8 @@ SELECT coalesce(json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpo
 FROM pg_catalog.pg_db_role_setting r, unnest(r.setconfig) s
 WHERE r.setrole = 0 AND r.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
 
-const EXTENSIONS: &str = "SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_catalog.pg_extension";
+const EXTENSIONS: &str =
+    "SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_catalog.pg_extension";
 
 const TABLESPACES: &str = r"
 SELECT coalesce(json_agg(DISTINCT t.spcname), '[]') FROM pg_catalog.pg_class c
@@ -61,12 +62,23 @@ WHERE k.contype = 'f' AND k.conparentid = 0 ORDER BY 2, 3, 1";
 /// Reads all but the tables.
 pub(crate) async fn read(connection: &mut Connection, name: &str) -> Result<DatabaseDetails> {
     let rows = connection.query(DATABASE).await?;
-    let row = rows.first().ok_or_else(|| Error::new(Kind::Bug, "the database does not know itself"))?;
+    let row = rows
+        .first()
+        .ok_or_else(|| Error::new(Kind::Bug, "the database does not know itself"))?;
     let text = |i: usize| row.get(i).cloned().flatten().unwrap_or_default();
-    let mut locale = vec![("LC_COLLATE".to_owned(), text(1)), ("LC_CTYPE".to_owned(), text(2))];
+    let mut locale = vec![
+        ("LC_COLLATE".to_owned(), text(1)),
+        ("LC_CTYPE".to_owned(), text(2)),
+    ];
     match text(5).as_str() {
-        "i" => locale.extend([("LOCALE_PROVIDER".into(), "icu".into()), ("ICU_LOCALE".into(), text(6))]),
-        "b" => locale.extend([("LOCALE_PROVIDER".into(), "builtin".into()), ("BUILTIN_LOCALE".into(), text(6))]),
+        "i" => locale.extend([
+            ("LOCALE_PROVIDER".into(), "icu".into()),
+            ("ICU_LOCALE".into(), text(6)),
+        ]),
+        "b" => locale.extend([
+            ("LOCALE_PROVIDER".into(), "builtin".into()),
+            ("BUILTIN_LOCALE".into(), text(6)),
+        ]),
         _ => {}
     }
     if !text(7).is_empty() {
@@ -83,7 +95,12 @@ pub(crate) async fn read(connection: &mut Connection, name: &str) -> Result<Data
         tablespaces: json(connection, TABLESPACES).await?,
         owners: json(connection, OWNERS).await?,
         grantees: json(connection, GRANTEES).await?,
-        foreign_keys: connection.query(FOREIGN_KEYS).await?.iter().map(foreign_key).collect::<Result<_>>()?,
+        foreign_keys: connection
+            .query(FOREIGN_KEYS)
+            .await?
+            .iter()
+            .map(foreign_key)
+            .collect::<Result<_>>()?,
         ..DatabaseDetails::default()
     })
 }
@@ -106,6 +123,9 @@ fn foreign_key(row: &Row) -> Result<ForeignKey> {
     Ok(ForeignKey {
         name: text(0).to_owned(),
         table: sql::display_name(text(1), text(2)),
-        references: references.iter().map(|(schema, name)| sql::display_name(schema, name)).collect(),
+        references: references
+            .iter()
+            .map(|(schema, name)| sql::display_name(schema, name))
+            .collect(),
     })
 }

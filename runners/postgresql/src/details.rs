@@ -73,7 +73,11 @@ pub(crate) struct ForeignKey {
 impl Details {
     pub(crate) fn of(manifest: &Manifest) -> Result<Self> {
         serde_json::from_value(manifest.details.clone()).map_err(|err| {
-            Error::new(Kind::Integrity, "manifest.json: `details` is not a PostgreSQL backup's").because(err)
+            Error::new(
+                Kind::Integrity,
+                "manifest.json: `details` is not a PostgreSQL backup's",
+            )
+            .because(err)
         })
     }
 }
@@ -172,7 +176,13 @@ mod tests {
             table.copy_out_sql(Some("ctid >= '(7,0)'")),
             r#"COPY (SELECT "id", "user" FROM ONLY "public"."we""ird" WHERE ctid >= '(7,0)') TO STDOUT WITH (FORMAT binary)"#
         );
-        let bare = Table { columns: vec![], ..table };
-        assert_eq!(bare.copy_in_sql(), r#"COPY "public"."we""ird" FROM STDIN WITH (FORMAT binary)"#);
+        let bare = Table {
+            columns: vec![],
+            ..table
+        };
+        assert_eq!(
+            bare.copy_in_sql(),
+            r#"COPY "public"."we""ird" FROM STDIN WITH (FORMAT binary)"#
+        );
     }
 }

@@ -57,7 +57,12 @@ struct Held {
 
 impl PgDump {
     /// Takes the snapshots, one right after the other, then plans.
-    pub(crate) async fn begin(server: &Server, scope: &Scope, names: Vec<String>, all: bool) -> Result<Self> {
+    pub(crate) async fn begin(
+        server: &Server,
+        scope: &Scope,
+        names: Vec<String>,
+        all: bool,
+    ) -> Result<Self> {
         let mut dump = Self {
             tools: server.tools.clone(),
             maintenance: server.maintenance.clone(),
@@ -93,7 +98,11 @@ impl PgDump {
     }
 
     fn add(&mut self, name: &str, kind: &'static str, estimated_bytes: u64, work: Work) {
-        self.pieces.push(Piece { name: name.to_owned(), kind, estimated_bytes });
+        self.pieces.push(Piece {
+            name: name.to_owned(),
+            kind,
+            estimated_bytes,
+        });
         self.units.insert(name.to_owned(), work);
     }
 
@@ -104,11 +113,16 @@ impl PgDump {
         scope: &Scope,
         seen: &mut Vec<String>,
     ) -> Result<()> {
-        let Some(held) = self.databases.get_mut(n) else { return Ok(()) };
+        let Some(held) = self.databases.get_mut(n) else {
+            return Ok(());
+        };
         let prefix = held.details.prefix.clone();
         let mut sources = tables::read(&mut held.holder, server.copy_format).await?;
         if scope.content == Content::SchemaOnly {
-            held.details.without_rows = sources.drain(..).map(|source| source.table.display_name()).collect();
+            held.details.without_rows = sources
+                .drain(..)
+                .map(|source| source.table.display_name())
+                .collect();
         }
         seen.extend(sources.iter().map(|source| source.table.plain_name()));
         let (sources, left_out) = select(sources, scope);
@@ -129,19 +143,37 @@ impl PgDump {
         let n_large_objects = held.details.n_large_objects;
         let has_schema = held.details.has_schema;
         held.details.tables = sources.iter().map(|source| source.table.clone()).collect();
-        let units = plan::plan(&sources, scope.parallelism, server.has_tid_range_scan, &|n| {
-            bounds.get(&n).copied()
-        });
+        let units = plan::plan(
+            &sources,
+            scope.parallelism,
+            server.has_tid_range_scan,
+            &|n| bounds.get(&n).copied(),
+        );
         if has_schema {
-            self.add(&format!("{prefix}schema.dump"), "schema", 1 << 20, Work::Schema(n));
+            self.add(
+                &format!("{prefix}schema.dump"),
+                "schema",
+                1 << 20,
+                Work::Schema(n),
+            );
         }
         if script.1 > 0 {
             let bytes = script.0.len() as u64;
-            self.add(&format!("{prefix}sequences.sql"), "sequences", bytes, Work::Sequences(script.0.into()));
+            self.add(
+                &format!("{prefix}sequences.sql"),
+                "sequences",
+                bytes,
+                Work::Sequences(script.0.into()),
+            );
         }
         if n_large_objects > 0 {
             let name = format!("{prefix}largeobjects.sql");
-            self.add(&name, "large_objects", n_large_objects << 10, Work::LargeObjects(n));
+            self.add(
+                &name,
+                "large_objects",
+                n_large_objects << 10,
+                Work::LargeObjects(n),
+            );
         }
         self.add_units(n, &prefix, &sources, units);
         Ok(())
@@ -151,8 +183,15 @@ impl PgDump {
         let mut n_tars = 0;
         for (unit, estimated_bytes) in units {
             match unit {
-                Unit::Rows { table, range, n: part, of } => {
-                    let Some(source) = sources.get(table) else { continue };
+                Unit::Rows {
+                    table,
+                    range,
+                    n: part,
+                    of,
+                } => {
+                    let Some(source) = sources.get(table) else {
+                        continue;
+                    };
                     let job = job(prefix, &source.table, range.as_deref());
                     let name = match of {
                         1 => format!("{prefix}data/{}.copy", job.member),
@@ -162,7 +201,9 @@ impl PgDump {
                 }
                 Unit::Small(tables) => {
                     let jobs = tables.iter().filter_map(|table| sources.get(*table));
-                    let jobs = jobs.map(|source| job(prefix, &source.table, None)).collect();
+                    let jobs = jobs
+                        .map(|source| job(prefix, &source.table, None))
+                        .collect();
                     let name = format!("{prefix}data/small-{n_tars:05}.tar");
                     n_tars += 1;
                     self.add(&name, "small", estimated_bytes, Work::Small(n, jobs));
@@ -176,11 +217,19 @@ impl PgDump {
         let tool = self
             .tools
             .tool("pg_dump", &held.details.name)
-            .args(["--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=60000"])
+            .args([
+                "--format=custom",
+                "--compress=0",
+                "--no-password",
+                "--lock-wait-timeout=60000",
+            ])
             // Rows, sequence values and large objects are ours; the rest is all that these two sections hold.
             .args(["--section=pre-data", "--section=post-data", "--no-blobs"])
             .arg(format!("--snapshot={}", held.snapshot));
-        Ok(Opened { body: tool.read(&self.cancel).await?, proof: Proof::default() })
+        Ok(Opened {
+            body: tool.read(&self.cancel).await?,
+            proof: Proof::default(),
+        })
     }
 
     async fn open_globals(&self) -> Result<Opened> {
@@ -190,14 +239,21 @@ impl PgDump {
             .args(["--globals-only", "--no-password"])
             .arg(format!("--database={}", self.maintenance));
         if !self.is_superuser {
-            tracing::warn!("only a superuser may read passwords of roles; they are not in this backup");
+            tracing::warn!(
+                "only a superuser may read passwords of roles; they are not in this backup"
+            );
             tool = tool.arg("--no-role-passwords");
         }
-        Ok(Opened { body: tool.read(&self.cancel).await?, proof: Proof::default() })
+        Ok(Opened {
+            body: tool.read(&self.cancel).await?,
+            proof: Proof::default(),
+        })
     }
 
     fn held(&self, n: usize) -> Result<&Held> {
-        self.databases.get(n).ok_or_else(|| Error::new(Kind::Bug, "a piece of no database"))
+        self.databases
+            .get(n)
+            .ok_or_else(|| Error::new(Kind::Bug, "a piece of no database"))
     }
 }
 
@@ -205,7 +261,10 @@ impl Held {
     async fn take(server: &Server, name: &str, all: bool) -> Result<Self> {
         let mut holder = session::connect(&server.endpoint, name, server.patience).await?;
         holder.execute(sql::BEGIN_SNAPSHOT).await?;
-        let snapshot = holder.query_one("SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default();
+        let snapshot = holder
+            .query_one("SELECT pg_catalog.pg_export_snapshot()")
+            .await?
+            .unwrap_or_default();
         let lsn = holder
             .query_one(
                 "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
@@ -216,8 +275,20 @@ impl Held {
         if all {
             details.prefix = format!("{}/", component(name));
         }
-        let pool = Pool::in_snapshot(&server.endpoint, name, server.patience, &details.encoding, &snapshot);
-        Ok(Self { holder, pool, snapshot, lsn, details })
+        let pool = Pool::in_snapshot(
+            &server.endpoint,
+            name,
+            server.patience,
+            &details.encoding,
+            &snapshot,
+        );
+        Ok(Self {
+            holder,
+            pool,
+            snapshot,
+            lsn,
+            details,
+        })
     }
 }
 
@@ -232,15 +303,27 @@ impl Dump for PgDump {
             Work::Globals => self.open_globals().await,
             Work::Schema(n) => self.open_schema(*n).await,
             Work::Rows(n, job) => rows::open_one(&self.held(*n)?.pool, job, &self.progress).await,
-            Work::Small(n, jobs) => Ok(rows::open_tar(&self.held(*n)?.pool, jobs.clone(), &self.progress)),
+            Work::Small(n, jobs) => Ok(rows::open_tar(
+                &self.held(*n)?.pool,
+                jobs.clone(),
+                &self.progress,
+            )),
             Work::Sequences(script) => {
                 let script = script.clone();
                 let body = stream::once(async move { Ok(script) }).boxed();
-                Ok(Opened { body, proof: Proof::default() })
+                Ok(Opened {
+                    body,
+                    proof: Proof::default(),
+                })
             }
             Work::LargeObjects(n) => {
                 let held = self.held(*n)?;
-                Ok(rows::open_script(&held.pool, &held.details.prefix, largeobjects::copies(), &self.progress))
+                Ok(rows::open_script(
+                    &held.pool,
+                    &held.details.prefix,
+                    largeobjects::copies(),
+                    &self.progress,
+                ))
             }
         }
     }
@@ -254,7 +337,9 @@ impl Dump for PgDump {
             })?;
             held.pool.close().await;
             held.holder.close().await;
-            points.push(json!({"database": held.details.name, "snapshot": held.snapshot, "lsn": held.lsn}));
+            points.push(
+                json!({"database": held.details.name, "snapshot": held.snapshot, "lsn": held.lsn}),
+            );
             self.details.databases.push(held.details);
         }
         let consistency = match points.len() {
@@ -263,7 +348,10 @@ impl Dump for PgDump {
         };
         let details = serde_json::to_value(&self.details)
             .map_err(|err| Error::new(Kind::Bug, "render details").because(err))?;
-        Ok(Finished { consistency, details })
+        Ok(Finished {
+            consistency,
+            details,
+        })
     }
 }
 
@@ -287,10 +375,16 @@ fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, Vec<String>) {
     let mut kept = Vec::new();
     for source in sources {
         let name = source.table.plain_name();
-        let wanted = (scope.include.is_empty() || scope.include.matches(&name)) && !scope.exclude.matches(&name);
-        let standby_cannot = source.unreadable.is_some_and(|reason| reason.starts_with("unlogged"));
+        let wanted = (scope.include.is_empty() || scope.include.matches(&name))
+            && !scope.exclude.matches(&name);
+        let standby_cannot = source
+            .unreadable
+            .is_some_and(|reason| reason.starts_with("unlogged"));
         if wanted && standby_cannot {
-            tracing::warn!(table = name, "unlogged: a standby cannot read its rows; only its definition is backed up");
+            tracing::warn!(
+                table = name,
+                "unlogged: a standby cannot read its rows; only its definition is backed up"
+            );
         }
         if wanted && !standby_cannot {
             kept.push(source);
@@ -305,7 +399,10 @@ fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
     if scope.content == Content::SchemaOnly {
         return Ok(());
     }
-    for (key, patterns) in [("INCLUDE_TABLES", &scope.include), ("EXCLUDE_TABLES", &scope.exclude)] {
+    for (key, patterns) in [
+        ("INCLUDE_TABLES", &scope.include),
+        ("EXCLUDE_TABLES", &scope.exclude),
+    ] {
         let unmatched = patterns.unmatched(names.iter().map(String::as_str));
         if !unmatched.is_empty() {
             return Err(Error::new(
@@ -328,9 +425,18 @@ async fn key_bounds(
         return Ok(bounds);
     }
     for (n, source) in sources.iter().enumerate() {
-        let Some(key) = source.key.as_ref().filter(|_| source.size_bytes >= plan::SPLIT_BYTES) else { continue };
+        let Some(key) = source
+            .key
+            .as_ref()
+            .filter(|_| source.size_bytes >= plan::SPLIT_BYTES)
+        else {
+            continue;
+        };
         let key = sql::ident(key);
-        let statement = format!("SELECT min({key}), max({key}) FROM ONLY {}", source.table.sql_name());
+        let statement = format!(
+            "SELECT min({key}), max({key}) FROM ONLY {}",
+            source.table.sql_name()
+        );
         let row = holder.query(&statement).await?.pop().unwrap_or_default();
         let number = |i: usize| row.get(i).cloned().flatten().and_then(|n| n.parse().ok());
         if let (Some(min), Some(max)) = (number(0), number(1)) {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runner_core::engine::{
-    Content, Database, Engine, Foreign, Probe, Restored, Scope, Target,
-};
+use runner_core::engine::{Content, Database, Engine, Foreign, Probe, Restored, Scope, Target};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
@@ -70,7 +68,10 @@ impl Server {
         let statement = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
         let rows = connection.query(statement).await?;
         connection.close().await;
-        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.into_iter().next().flatten())
+            .collect())
     }
 }
 
@@ -105,11 +106,19 @@ impl Postgres {
                 format!("PostgreSQL {} is not served; 12 and later are", text(0)),
             ));
         }
-        let version = text(0).split_whitespace().next().unwrap_or_default().to_owned();
+        let version = text(0)
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         Ok(Server {
             endpoint: self.endpoint.clone(),
             patience: self.patience,
-            tools: Tools::new(self.options.bin.clone(), self.endpoint.clone(), self.patience),
+            tools: Tools::new(
+                self.options.bin.clone(),
+                self.endpoint.clone(),
+                self.patience,
+            ),
             copy_format: self.options.copy_format,
             maintenance: database.to_owned(),
             version,
@@ -154,7 +163,9 @@ impl Engine for Postgres {
                 password: database.password,
                 tls: database.tls,
                 application_name: format!("planb {short_id}"),
-                attempt_timeout: database.connect_timeout.clamp(Duration::from_secs(1), Duration::from_secs(20)),
+                attempt_timeout: database
+                    .connect_timeout
+                    .clamp(Duration::from_secs(1), Duration::from_secs(20)),
             },
             name: database.name,
             options,
@@ -168,23 +179,45 @@ impl Engine for Postgres {
         check_not_older("pg_dump", major, server.major())?;
         let mut connection = server.connect(&server.maintenance).await?;
         let size = match self.wants_all() {
-            true => "SELECT sum(pg_catalog.pg_database_size(oid)) FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate",
+            true => {
+                "SELECT sum(pg_catalog.pg_database_size(oid)) FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+            }
             false => "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())",
         };
         // A login without CONNECT on some database may not ask its size; the backup itself will say so.
-        let size_bytes = connection.query_one(size).await.ok().flatten().and_then(|n| n.parse().ok());
+        let size_bytes = connection
+            .query_one(size)
+            .await
+            .ok()
+            .flatten()
+            .and_then(|n| n.parse().ok());
         connection.close().await;
-        let role = if server.is_superuser { "superuser" } else { "ordinary role" };
+        let role = if server.is_superuser {
+            "superuser"
+        } else {
+            "ordinary role"
+        };
         let facts = [
             ("login", format!("{} ({role})", server.endpoint.user)),
             ("standby", server.in_recovery.to_string()),
-            ("ranges", if server.has_tid_range_scan { "ctid" } else { "key" }.to_owned()),
+            (
+                "ranges",
+                if server.has_tid_range_scan {
+                    "ctid"
+                } else {
+                    "key"
+                }
+                .to_owned(),
+            ),
         ];
         Ok(Probe {
             engine_version: server.version,
             tools: BTreeMap::from([("pg_dump".to_owned(), pg_dump)]),
             size_bytes: size_bytes.unwrap_or(0),
-            facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            facts: facts
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
         })
     }
 

@@ -26,22 +26,45 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
         _ => {
             return Err(Error::new(
                 Kind::Unfit,
-                format!("{:?} is neither a backup of ours nor a .sql, .dump or .tar of pg_dump", foreign.name),
+                format!(
+                    "{:?} is neither a backup of ours nor a .sql, .dump or .tar of pg_dump",
+                    foreign.name
+                ),
             ));
         }
     };
-    let server = engine.server(&["postgres", "template1", &target.database]).await?;
+    let server = engine
+        .server(&["postgres", "template1", &target.database])
+        .await?;
     let (_, client) = server.tools.version(program).await?;
     check_not_older(program, client, server.major())?;
-    let details = DatabaseDetails { has_schema: true, encoding: "UTF8".into(), ..DatabaseDetails::default() };
+    let details = DatabaseDetails {
+        has_schema: true,
+        encoding: "UTF8".into(),
+        ..DatabaseDetails::default()
+    };
     let place = Place::find(&server, &target.database, &details, target).await?;
     place.open(&server, &details).await?;
-    let fed = feed(engine, &server, program, foreign, place.working_name(), target).await;
+    let fed = feed(
+        engine,
+        &server,
+        program,
+        foreign,
+        place.working_name(),
+        target,
+    )
+    .await;
     if let Err(err) = fed {
         return Err(place.give_up(&server, err).await);
     }
-    place.settle(&server, None, engine.options().owner.as_deref()).await?;
-    Ok(Restored { n_verified: 0, rows: 0, summary: place.summary() })
+    place
+        .settle(&server, None, engine.options().owner.as_deref())
+        .await?;
+    Ok(Restored {
+        n_verified: 0,
+        rows: 0,
+        summary: place.summary(),
+    })
 }
 
 async fn feed(
@@ -56,8 +79,15 @@ async fn feed(
     let doing = format!("restore {}", foreign.name);
     if program == "psql" {
         let (script, ended) = watch_end(foreign.body);
-        let script = if server.has_transaction_timeout { script } else { without_unknown_settings(script) };
-        tool.args(PSQL).write(script, &target.cancel).await.map_err(|err| err.while_doing(doing))?;
+        let script = if server.has_transaction_timeout {
+            script
+        } else {
+            without_unknown_settings(script)
+        };
+        tool.args(PSQL)
+            .write(script, &target.cancel)
+            .await
+            .map_err(|err| err.while_doing(doing))?;
         return ended.check();
     }
     let options = engine.options();
@@ -70,12 +100,23 @@ async fn feed(
     }
     if server.has_transaction_timeout || server.tools.version("pg_restore").await?.1 < 17 {
         // `--dbname=` alone lets PGDATABASE decide, which cannot be mistaken for a connection string.
-        return tool.arg("--dbname=").write(foreign.body, &target.cancel).await.map(drop).map_err(|err| err.while_doing(doing));
+        return tool
+            .arg("--dbname=")
+            .write(foreign.body, &target.cancel)
+            .await
+            .map(drop)
+            .map_err(|err| err.while_doing(doing));
     }
-    let script = tool.arg("--file=-").pipe(foreign.body, &target.cancel).await?;
+    let script = tool
+        .arg("--file=-")
+        .pipe(foreign.body, &target.cancel)
+        .await?;
     let psql = server.tools.tool("psql", database).args(PSQL);
     let script = without_unknown_settings(script);
-    psql.write(script, &target.cancel).await.map(drop).map_err(|err| err.while_doing(doing))
+    psql.write(script, &target.cancel)
+        .await
+        .map(drop)
+        .map_err(|err| err.while_doing(doing))
 }
 
 /// What a script's first and last bytes told.
@@ -85,9 +126,15 @@ struct Ends(Arc<Mutex<(Vec<u8>, Vec<u8>)>>);
 impl Ends {
     fn check(&self) -> Result<()> {
         let ends = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (head, tail) = (String::from_utf8_lossy(&ends.0), String::from_utf8_lossy(&ends.1));
+        let (head, tail) = (
+            String::from_utf8_lossy(&ends.0),
+            String::from_utf8_lossy(&ends.1),
+        );
         if head.contains(BEGIN_MARK) && !tail.contains(END_MARK) {
-            return Err(Error::new(Kind::Integrity, format!("the script lacks its last line ({END_MARK:?}): it was cut")));
+            return Err(Error::new(
+                Kind::Integrity,
+                format!("the script lacks its last line ({END_MARK:?}): it was cut"),
+            ));
         }
         Ok(())
     }
@@ -121,7 +168,10 @@ fn watch_end(body: ByteStream) -> (ByteStream, Ends) {
 fn escape(text: &[u8]) -> Option<&'static str> {
     ["\n\\connect ", "\n\\c "]
         .into_iter()
-        .find(|order| text.windows(order.len()).any(|window| window == order.as_bytes()))
+        .find(|order| {
+            text.windows(order.len())
+                .any(|window| window == order.as_bytes())
+        })
         .map(str::trim)
 }
 
@@ -132,7 +182,11 @@ mod tests {
     use super::*;
 
     async fn verdict(script: &str, step: usize) -> Result<()> {
-        let blocks: Vec<_> = script.as_bytes().chunks(step).map(|block| Ok(Bytes::copy_from_slice(block))).collect();
+        let blocks: Vec<_> = script
+            .as_bytes()
+            .chunks(step)
+            .map(|block| Ok(Bytes::copy_from_slice(block)))
+            .collect();
         let (mut body, ends) = watch_end(stream::iter(blocks).boxed());
         while let Some(block) = body.next().await {
             block?;
@@ -145,15 +199,23 @@ mod tests {
         let whole = format!("--\n{BEGIN_MARK}--\nSELECT 1;\n--\n{END_MARK}\n--\n");
         for step in [1, 10, 10_000] {
             assert!(verdict(&whole, step).await.is_ok());
-            assert_eq!(verdict(&whole[..40], step).await.unwrap_err().kind(), Kind::Integrity);
-            assert!(verdict("SELECT 1;", step).await.is_ok(), "a script of somebody's own has no marks");
+            assert_eq!(
+                verdict(&whole[..40], step).await.unwrap_err().kind(),
+                Kind::Integrity
+            );
+            assert!(
+                verdict("SELECT 1;", step).await.is_ok(),
+                "a script of somebody's own has no marks"
+            );
         }
     }
 
     #[tokio::test]
     async fn a_script_that_would_leave_its_database_is_stopped() {
         for step in [1, 10_000] {
-            let error = verdict("CREATE DATABASE x;\n\\connect x\n", step).await.unwrap_err();
+            let error = verdict("CREATE DATABASE x;\n\\connect x\n", step)
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), Kind::Unfit);
         }
     }

@@ -51,7 +51,10 @@ pub(crate) fn copies() -> Vec<(Option<&'static str>, String)> {
 
 /// The statement whose rows prove what the manifest says under `name`.
 pub(crate) fn proof_sql(name: &str) -> Option<String> {
-    copies().into_iter().find(|(copy, _)| *copy == Some(name)).map(|(_, sql)| sql)
+    copies()
+        .into_iter()
+        .find(|(copy, _)| *copy == Some(name))
+        .map(|(_, sql)| sql)
 }
 
 /// Whether a line of the script is to be run, given what the restore leaves out.

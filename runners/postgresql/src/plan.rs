@@ -21,7 +21,12 @@ const RANGES_PER_WORKER: u64 = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A table, or the part of it that a `WHERE` condition selects; `n` of `of`.
-    Rows { table: usize, range: Option<String>, n: usize, of: usize },
+    Rows {
+        table: usize,
+        range: Option<String>,
+        n: usize,
+        of: usize,
+    },
     /// Tables that share a tar.
     Small(Vec<usize>),
 }
@@ -48,7 +53,15 @@ pub(crate) fn plan(
         let ranges = ranges(source, table, parallelism, has_tid_range_scan, key_bounds);
         let (of, size_bytes) = (ranges.len(), source.size_bytes / ranges.len().max(1) as u64);
         units.extend(ranges.into_iter().enumerate().map(|(n, range)| {
-            (Unit::Rows { table, range, n, of }, size_bytes)
+            (
+                Unit::Rows {
+                    table,
+                    range,
+                    n,
+                    of,
+                },
+                size_bytes,
+            )
         }));
     }
     if !tar.is_empty() {
@@ -75,7 +88,9 @@ fn ranges(
     }
     if has_tid_range_scan && source.n_pages >= n_ranges {
         let bounds = cut(0, i128::from(source.n_pages), n_ranges);
-        return between("ctid", &bounds, |page| format!("'({page},0)'::pg_catalog.tid"));
+        return between("ctid", &bounds, |page| {
+            format!("'({page},0)'::pg_catalog.tid")
+        });
     }
     match (&source.key, key_bounds(table)) {
         // On servers without TID range scans a ctid condition would read the whole table for every range.
@@ -180,7 +195,16 @@ mod tests {
 
     #[test]
     fn the_largest_come_first() {
-        let units = plan(&[source(5 << 20, None), source(1, None), source(40 << 20, None)], 2, true, &|_| None);
+        let units = plan(
+            &[
+                source(5 << 20, None),
+                source(1, None),
+                source(40 << 20, None),
+            ],
+            2,
+            true,
+            &|_| None,
+        );
         let sizes: Vec<u64> = units.iter().map(|(_, size_bytes)| *size_bytes).collect();
         assert_eq!(sizes, [40 << 20, 5 << 20, 1]);
     }

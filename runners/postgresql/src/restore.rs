@@ -42,7 +42,13 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
         false => engine.server(&["postgres", "template1"]).await?,
     };
     if server.in_recovery {
-        return Err(Error::new(Kind::Unfit, format!("{} is a standby; restore into its primary", server.endpoint.address())));
+        return Err(Error::new(
+            Kind::Unfit,
+            format!(
+                "{} is a standby; restore into its primary",
+                server.endpoint.address()
+            ),
+        ));
     }
     check_versions(&server, &details, manifest).await?;
     let mut places = Vec::new();
@@ -50,15 +56,25 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
         let name = if is_single { named } else { &database.name };
         check_tables_wanted(database, target)?;
         let place = Place::find(&server, name, database, target).await?;
-        place.check_needs(&server, database, engine.options(), details.globals).await?;
+        place
+            .check_needs(&server, database, engine.options(), details.globals)
+            .await?;
         places.push(place);
     }
-    Ok(Plan { server, details, places })
+    Ok(Plan {
+        server,
+        details,
+        places,
+    })
 }
 
 async fn check_versions(server: &Server, details: &Details, manifest: &Manifest) -> Result<()> {
     let source_major = details.server_version_num / 10_000;
-    let binary = details.databases.iter().flat_map(|database| &database.tables).find(|table| table.format == "binary");
+    let binary = details
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables)
+        .find(|table| table.format == "binary");
     if let Some(table) = binary.filter(|_| server.major() < source_major) {
         return Err(Error::new(
             Kind::Unfit,
@@ -69,17 +85,31 @@ async fn check_versions(server: &Server, details: &Details, manifest: &Manifest)
             ),
         ));
     }
-    if details.databases.iter().all(|database| !database.has_schema) {
+    if details
+        .databases
+        .iter()
+        .all(|database| !database.has_schema)
+    {
         return Ok(());
     }
     let (_, client) = server.tools.version("pg_restore").await?;
     check_not_older("pg_restore", client, server.major())?;
-    let dumped_by = manifest.tools.get("pg_dump").map(String::as_str).unwrap_or_default();
-    let dumped_by = dumped_by.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    let dumped_by = manifest
+        .tools
+        .get("pg_dump")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let dumped_by = dumped_by
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok())
+        .unwrap_or(0);
     if client < dumped_by {
         return Err(Error::new(
             Kind::Tool,
-            format!("the schema was written by pg_dump {dumped_by} and pg_restore is {client}; use the image plan-b-backup-postgresql:{dumped_by}, or set PG_BIN to a client of that version or newer"),
+            format!(
+                "the schema was written by pg_dump {dumped_by} and pg_restore is {client}; use the image plan-b-backup-postgresql:{dumped_by}, or set PG_BIN to a client of that version or newer"
+            ),
         ));
     }
     Ok(())
@@ -93,7 +123,10 @@ fn check_tables_wanted(database: &DatabaseDetails, target: &Target) -> Result<()
     }
     Err(Error::new(
         Kind::Config,
-        format!("RESTORE_TABLES: no table in the backup matches {}", unmatched.join(", ")),
+        format!(
+            "RESTORE_TABLES: no table in the backup matches {}",
+            unmatched.join(", ")
+        ),
     ))
 }
 
@@ -106,11 +139,20 @@ pub(crate) async fn run(engine: &Postgres, backup: &Backup, target: &Target) -> 
     let mut restored = Restored::default();
     let mut names = Vec::new();
     for (database, place) in plan.details.databases.iter().zip(plan.places) {
-        let context = Context { server: &plan.server, options: engine.options(), backup, target, database };
-        let done = context.restore(place).await.map_err(|err| match names.is_empty() {
-            true => err,
-            false => err.while_doing(format!("{} are restored and stay", names.join(", "))),
-        })?;
+        let context = Context {
+            server: &plan.server,
+            options: engine.options(),
+            backup,
+            target,
+            database,
+        };
+        let done = context
+            .restore(place)
+            .await
+            .map_err(|err| match names.is_empty() {
+                true => err,
+                false => err.while_doing(format!("{} are restored and stay", names.join(", "))),
+            })?;
         restored.n_verified += done.n_verified;
         restored.rows += done.rows;
         names.push(done.summary);
@@ -133,12 +175,22 @@ impl Context<'_> {
         place.open(self.server, self.database).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = self.options.owner.as_deref().or(match self.options.no_owner {
-                    true => None,
-                    false => Some(self.database.owner.as_str()),
-                });
-                place.settle(self.server, Some(self.database), owner).await?;
-                Ok(Restored { n_verified, rows, summary: place.summary() })
+                let owner = self
+                    .options
+                    .owner
+                    .as_deref()
+                    .or(match self.options.no_owner {
+                        true => None,
+                        false => Some(self.database.owner.as_str()),
+                    });
+                place
+                    .settle(self.server, Some(self.database), owner)
+                    .await?;
+                Ok(Restored {
+                    n_verified,
+                    rows,
+                    summary: place.summary(),
+                })
             }
             Err(err) => Err(place.give_up(self.server, err).await),
         }
@@ -146,7 +198,12 @@ impl Context<'_> {
 
     async fn fill(&self, place: &Place) -> Result<(u64, u64)> {
         let database = place.working_name();
-        let pool = Pool::plain(&self.server.endpoint, database, self.server.patience, &self.database.encoding);
+        let pool = Pool::plain(
+            &self.server.endpoint,
+            database,
+            self.server.patience,
+            &self.database.encoding,
+        );
         let schema = schema::Schema::read(self).await?;
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
@@ -160,7 +217,10 @@ impl Context<'_> {
         }
         let mut connection = pool.take().await?;
         tracing::info!(database, "analyze");
-        connection.execute("ANALYZE").await.map_err(|err| err.while_doing("analyze"))?;
+        connection
+            .execute("ANALYZE")
+            .await
+            .map_err(|err| err.while_doing("analyze"))?;
         pool.give(connection);
         let n_verified = match self.target.verify {
             Verify::None => 0,
@@ -173,7 +233,10 @@ impl Context<'_> {
     /// Tables whose rows are to be restored.
     fn tables(&self) -> impl Iterator<Item = &Table> {
         let wanted = &self.target.tables;
-        self.database.tables.iter().filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+        self.database
+            .tables
+            .iter()
+            .filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
     }
 
     /// Whether some tables stay empty although the schema has them.

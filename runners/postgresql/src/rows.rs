@@ -81,7 +81,9 @@ pub(crate) async fn open_one(pool: &Pool, job: &Job, progress: &Progress) -> Res
     let reader = Reader::start(pool, job, progress).await?;
     let state = (reader, proof.clone());
     let body = stream::try_unfold(Some(state), |state| async {
-        let Some((mut reader, proof)) = state else { return Ok(None) };
+        let Some((mut reader, proof)) = state else {
+            return Ok(None);
+        };
         match reader.next_block().await? {
             Some(block) => Ok(Some((block, Some((reader, proof))))),
             None => {
@@ -91,11 +93,19 @@ pub(crate) async fn open_one(pool: &Pool, job: &Job, progress: &Progress) -> Res
             }
         }
     });
-    Ok(Opened { body: body.boxed(), proof })
+    Ok(Opened {
+        body: body.boxed(),
+        proof,
+    })
 }
 
 fn data(table: String, tally: Tally, member: Option<String>) -> Data {
-    Data { table, rows: tally.rows, fingerprint: tally.fingerprint, member }
+    Data {
+        table,
+        rows: tally.rows,
+        fingerprint: tally.fingerprint,
+        member,
+    }
 }
 
 /// Several copies of text, one after the other, as one script; those without a name are not tallied.
@@ -106,10 +116,19 @@ pub(crate) fn open_script(
     progress: &Progress,
 ) -> Opened {
     let proof = Proof::default();
-    let jobs: Vec<(Option<String>, String)> =
-        jobs.into_iter().map(|(name, sql)| (name.map(|name| format!("{prefix}{name}")), sql)).collect();
+    let jobs: Vec<(Option<String>, String)> = jobs
+        .into_iter()
+        .map(|(name, sql)| (name.map(|name| format!("{prefix}{name}")), sql))
+        .collect();
     let reader: Option<(Reader, Option<String>)> = None;
-    let state = (pool.clone(), progress.clone(), jobs.into_iter(), reader, Vec::new(), proof.clone());
+    let state = (
+        pool.clone(),
+        progress.clone(),
+        jobs.into_iter(),
+        reader,
+        Vec::new(),
+        proof.clone(),
+    );
     let body = stream::try_unfold(state, |mut state| async {
         loop {
             let (pool, progress, jobs, reader, done, proof) = &mut state;
@@ -137,7 +156,10 @@ pub(crate) fn open_script(
             }
         }
     });
-    Opened { body: body.boxed(), proof }
+    Opened {
+        body: body.boxed(),
+        proof,
+    }
 }
 
 /// Small tables, one after the other, as a tar of their copies.
@@ -163,7 +185,10 @@ pub(crate) fn open_tar(pool: &Pool, jobs: Vec<Job>, progress: &Progress) -> Open
             }
         }
     });
-    Opened { body: body.boxed(), proof }
+    Opened {
+        body: body.boxed(),
+        proof,
+    }
 }
 
 struct Tar {
@@ -187,9 +212,15 @@ impl Tar {
     async fn next_member(&mut self) -> Result<Option<Bytes>> {
         loop {
             let Some(current) = &mut self.current else {
-                let Some(job) = self.jobs.next() else { return Ok(None) };
+                let Some(job) = self.jobs.next() else {
+                    return Ok(None);
+                };
                 let reader = Reader::start(&self.pool, &job, &self.progress).await?;
-                self.current = Some(Current { reader, member: job.member, n_members: 0 });
+                self.current = Some(Current {
+                    reader,
+                    member: job.member,
+                    n_members: 0,
+                });
                 continue;
             };
             let block = current.reader.next_block().await?;
@@ -214,7 +245,7 @@ fn member(path: &str, content: &[u8]) -> Result<Bytes> {
     let mut header = tar::Header::new_ustar();
     header.set_size(content.len() as u64);
     header.set_mode(0o600);
-    let build = || {
+    let mut build = || {
         let mut builder = tar::Builder::new(Vec::with_capacity(content.len() + 2048));
         builder.append_data(&mut header, path, content)?;
         let mut bytes = builder.into_inner()?;
@@ -237,7 +268,11 @@ mod tests {
     fn members_make_a_tar_that_stock_tools_read() {
         let long = "x".repeat(300);
         let mut tar = Vec::new();
-        for (path, content) in [("a/00000.copy", "one"), (long.as_str(), "two"), ("b/00000.copy", "")] {
+        for (path, content) in [
+            ("a/00000.copy", "one"),
+            (long.as_str(), "two"),
+            ("b/00000.copy", ""),
+        ] {
             tar.extend_from_slice(&member(path, content.as_bytes()).unwrap());
         }
         tar.extend_from_slice(&[0; 1024]);
@@ -249,7 +284,15 @@ mod tests {
             entry.read_to_string(&mut content).unwrap();
             seen.push((entry.path().unwrap().display().to_string(), content));
         }
-        let expected = [("a/00000.copy", "one"), (&long, "two"), ("b/00000.copy", "")];
-        assert!(seen.iter().map(|(p, c)| (p.as_str(), c.as_str())).eq(expected));
+        let expected = [
+            ("a/00000.copy", "one"),
+            (&long, "two"),
+            ("b/00000.copy", ""),
+        ];
+        assert!(
+            seen.iter()
+                .map(|(p, c)| (p.as_str(), c.as_str()))
+                .eq(expected)
+        );
     }
 }

@@ -47,7 +47,12 @@ pub(crate) async fn script(connection: &mut Connection, user: &str) -> Result<(S
     for batch in names.chunks(BATCH) {
         let selects: Vec<String> = batch
             .iter()
-            .map(|name| format!("SELECT {}, last_value, is_called FROM {name}", sql::literal(name)))
+            .map(|name| {
+                format!(
+                    "SELECT {}, last_value, is_called FROM {name}",
+                    sql::literal(name)
+                )
+            })
             .collect();
         for row in connection.query(&selects.join(" UNION ALL ")).await? {
             let text = |i: usize| row.get(i).and_then(Option::as_deref).unwrap_or_default();

@@ -103,20 +103,33 @@ impl Pool {
 
     /// An idle session, or a new one.
     pub(crate) async fn take(&self) -> Result<Connection> {
-        let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .0
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         if let Some(connection) = idle {
             return Ok(connection);
         }
         let inner = &self.0;
         let mut connection = connect(&inner.endpoint, &inner.database, inner.patience).await?;
-        let prologue = inner.prologue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let prologue = inner
+            .prologue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         connection.execute(&prologue).await.map_err(snapshot_gone)?;
         Ok(connection)
     }
 
     /// Adds a statement that sessions to come begin with.
     pub(crate) fn add_prologue(&self, statement: &str) {
-        let mut prologue = self.0.prologue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut prologue = self
+            .0
+            .prologue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         prologue.push_str("; ");
         prologue.push_str(statement);
     }
@@ -124,7 +137,11 @@ impl Pool {
     /// Gives a session back; one that broke is let go.
     pub(crate) fn give(&self, connection: Connection) {
         if connection.is_idle() {
-            self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            self.0
+                .idle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
         }
     }
 
@@ -140,7 +157,11 @@ impl Pool {
 /// A snapshot lives as long as the session that exported it; a retry of the whole job may help.
 fn snapshot_gone(err: Error) -> Error {
     if err.to_string().contains("snapshot") {
-        Error::new(Kind::Unreachable, "the session that holds the snapshot was lost").because(err)
+        Error::new(
+            Kind::Unreachable,
+            "the session that holds the snapshot was lost",
+        )
+        .because(err)
     } else {
         err
     }

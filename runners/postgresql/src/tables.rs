@@ -132,9 +132,8 @@ async fn read_types(connection: &mut Connection) -> Result<Types> {
             base: oid(5),
             has_binary: text(6) == "t",
             subtype: oid(7),
-            attributes: attributes.map(|list| {
-                list.split(',').filter_map(|oid| oid.parse().ok()).collect()
-            }),
+            attributes: attributes
+                .map(|list| list.split(',').filter_map(|oid| oid.parse().ok()).collect()),
         };
         types.insert(oid(0), ty);
     }

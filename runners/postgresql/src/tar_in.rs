@@ -23,12 +23,18 @@ pub(crate) fn members(body: ByteStream) -> BoxStream<'static, Result<Member>> {
     let (sender, receiver) = mpsc::channel(1);
     let reader = SyncIoBridge::new(StreamReader::new(body.map_err(std::io::Error::from)));
     tokio::task::spawn_blocking(move || {
-        let mut split = Split { members: sender, current: None };
+        let mut split = Split {
+            members: sender,
+            current: None,
+        };
         if let Err(err) = split.run(reader) {
             split.fail(err);
         }
     });
-    stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) }).boxed()
+    stream::unfold(receiver, |mut receiver| async {
+        Some((receiver.recv().await?, receiver))
+    })
+    .boxed()
 }
 
 struct Split {
@@ -47,13 +53,21 @@ impl Split {
             let mut entry = entry.map_err(broken)?;
             let path = entry.path().map_err(broken)?.display().to_string();
             let (directory, _) = path.rsplit_once('/').ok_or_else(|| {
-                Error::new(Kind::Integrity, format!("a tar artifact holds {path:?}, which is no table's"))
+                Error::new(
+                    Kind::Integrity,
+                    format!("a tar artifact holds {path:?}, which is no table's"),
+                )
             })?;
             if self.begin(directory).is_err() {
                 return Ok(());
             }
             loop {
-                let mut block = vec![0; BLOCK_BYTES.min(usize::try_from(entry.size()).unwrap_or(BLOCK_BYTES)).max(1)];
+                let mut block = vec![
+                    0;
+                    BLOCK_BYTES
+                        .min(usize::try_from(entry.size()).unwrap_or(BLOCK_BYTES))
+                        .max(1)
+                ];
                 let n_bytes = entry.read(&mut block).map_err(broken)?;
                 if n_bytes == 0 {
                     break;
@@ -72,7 +86,11 @@ impl Split {
     }
 
     fn begin(&mut self, directory: &str) -> Result<(), Abandoned> {
-        if self.current.as_ref().is_some_and(|(current, _)| current == directory) {
+        if self
+            .current
+            .as_ref()
+            .is_some_and(|(current, _)| current == directory)
+        {
             return Ok(());
         }
         let (sender, receiver) = mpsc::channel(4);
@@ -80,8 +98,13 @@ impl Split {
             Some((receiver.recv().await?, receiver))
         });
         self.current = Some((directory.to_owned(), sender));
-        let member = Member { directory: directory.to_owned(), body: body.boxed() };
-        self.members.blocking_send(Ok(member)).map_err(|_| Abandoned)
+        let member = Member {
+            directory: directory.to_owned(),
+            body: body.boxed(),
+        };
+        self.members
+            .blocking_send(Ok(member))
+            .map_err(|_| Abandoned)
     }
 
     fn send(&mut self, block: Bytes) -> Result<(), Abandoned> {
@@ -94,7 +117,10 @@ impl Split {
     fn fail(&mut self, err: Error) {
         // In the body first: without it, the table that was cut would look whole.
         let unsent = match self.current.take() {
-            Some((_, sender)) => sender.blocking_send(Err(err)).err().and_then(|unsent| unsent.0.err()),
+            Some((_, sender)) => sender
+                .blocking_send(Err(err))
+                .err()
+                .and_then(|unsent| unsent.0.err()),
             None => Some(err),
         };
         if let Some(err) = unsent {

@@ -20,7 +20,11 @@ pub(crate) struct Tools {
 
 impl Tools {
     pub(crate) fn new(bin: Option<PathBuf>, endpoint: Endpoint, patience: Duration) -> Self {
-        Self { bin, endpoint, patience }
+        Self {
+            bin,
+            endpoint,
+            patience,
+        }
     }
 
     /// A program that logs in to `database` as the job does; nothing secret is in its arguments.
@@ -33,7 +37,10 @@ impl Tools {
             .env("PGUSER", &endpoint.user)
             .env("PGDATABASE", database)
             .env("PGAPPNAME", &endpoint.application_name)
-            .env("PGCONNECT_TIMEOUT", self.patience.as_secs().max(2).to_string())
+            .env(
+                "PGCONNECT_TIMEOUT",
+                self.patience.as_secs().max(2).to_string(),
+            )
             .env("PGPASSFILE", "/dev/null")
             .env("PGSSLMODE", ssl_mode(endpoint.tls.mode));
         if let Some(password) = &endpoint.password {
@@ -65,18 +72,30 @@ impl Tools {
     /// A program's version as text and as its major number.
     pub(crate) async fn version(&self, program: &str) -> Result<(String, u32)> {
         let cancel = CancellationToken::new();
-        let output = self.bare(program).arg("--version").run(&cancel).await.map_err(|err| {
-            err.while_doing("the PostgreSQL client programs must be in PATH or PG_BIN")
-        })?;
+        let output = self
+            .bare(program)
+            .arg("--version")
+            .run(&cancel)
+            .await
+            .map_err(|err| {
+                err.while_doing("the PostgreSQL client programs must be in PATH or PG_BIN")
+            })?;
         parse_version(&output.stdout).ok_or_else(|| {
-            Error::new(Kind::Tool, format!("{program} --version says {:?}", output.stdout.trim()))
+            Error::new(
+                Kind::Tool,
+                format!("{program} --version says {:?}", output.stdout.trim()),
+            )
         })
     }
 }
 
 /// `pg_dump (PostgreSQL) 17.2 (Debian 17.2-1)` is version 17.2 of major 17.
 fn parse_version(text: &str) -> Option<(String, u32)> {
-    let version = text.split_once("(PostgreSQL) ")?.1.split_whitespace().next()?;
+    let version = text
+        .split_once("(PostgreSQL) ")?
+        .1
+        .split_whitespace()
+        .next()?;
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     Some((version.to_owned(), digits.parse().ok()?))
 }
@@ -112,7 +131,10 @@ mod tests {
     fn versions_are_read_from_stock_and_beta_clients() {
         let debian = "pg_dump (PostgreSQL) 17.2 (Debian 17.2-1.pgdg120+1)\n";
         assert_eq!(parse_version(debian), Some(("17.2".into(), 17)));
-        assert_eq!(parse_version("psql (PostgreSQL) 19beta1"), Some(("19beta1".into(), 19)));
+        assert_eq!(
+            parse_version("psql (PostgreSQL) 19beta1"),
+            Some(("19beta1".into(), 19))
+        );
         assert_eq!(parse_version("pg_dump: command not found"), None);
     }
 
@@ -120,6 +142,9 @@ mod tests {
     fn an_older_client_is_refused_with_the_way_out() {
         assert!(check_not_older("pg_dump", 17, 17).is_ok());
         let error = check_not_older("pg_dump", 15, 17).unwrap_err().to_string();
-        assert!(error.contains("PG_BIN") && error.contains("postgresql:17"), "{error}");
+        assert!(
+            error.contains("PG_BIN") && error.contains("postgresql:17"),
+            "{error}"
+        );
     }
 }

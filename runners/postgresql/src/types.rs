@@ -34,14 +34,18 @@ pub(crate) type Types = BTreeMap<Oid, Type>;
 /// types; `reg…` types send the OIDs of objects; a type of an extension may change its format with the
 /// extension's version.
 pub(crate) fn is_binary_safe(types: &Types, oid: Oid) -> bool {
-    let Some(ty) = types.get(&oid) else { return false };
+    let Some(ty) = types.get(&oid) else {
+        return false;
+    };
     match ty.typtype.as_str() {
         "e" => true,
         "d" => is_binary_safe(types, ty.base),
         "r" => is_binary_safe(types, ty.subtype),
         "m" => ty.built_in && ty.has_binary,
         "c" => ty.attributes.as_ref().is_some_and(|attributes| {
-            attributes.iter().all(|attribute| is_pinned(types, *attribute))
+            attributes
+                .iter()
+                .all(|attribute| is_pinned(types, *attribute))
         }),
         // An array of a user's type lives outside pg_catalog; its elements are judged like attributes.
         "b" if ty.element != 0 && !ty.built_in => is_pinned(types, ty.element),
@@ -74,29 +78,103 @@ mod tests {
     }
 
     fn types() -> Types {
-        let user = |typtype: &str| Type { typtype: typtype.into(), has_binary: true, ..Type::default() };
+        let user = |typtype: &str| Type {
+            typtype: typtype.into(),
+            has_binary: true,
+            ..Type::default()
+        };
         BTreeMap::from([
             (23, built_in("int4")),
-            (1007, Type { element: 23, ..built_in("_int4") }),
+            (
+                1007,
+                Type {
+                    element: 23,
+                    ..built_in("_int4")
+                },
+            ),
             (2205, built_in("regclass")),
-            (2210, Type { element: 2205, ..built_in("_regclass") }),
-            (1033, Type { has_binary: false, ..built_in("aclitem") }),
+            (
+                2210,
+                Type {
+                    element: 2205,
+                    ..built_in("_regclass")
+                },
+            ),
+            (
+                1033,
+                Type {
+                    has_binary: false,
+                    ..built_in("aclitem")
+                },
+            ),
             (20000, user("e")),
-            (20001, Type { element: 20000, ..user("b") }),
-            (20002, Type { base: 23, ..user("d") }),
-            (20003, Type { subtype: 23, ..user("r") }),
-            (20004, Type { attributes: Some(vec![23, 1007]), ..user("c") }),
-            (20005, Type { attributes: Some(vec![23, 20000]), ..user("c") }),
-            (20006, Type { name: "hstore".into(), ..user("b") }),
-            (20007, Type { element: 20004, ..user("b") }),
-            (20008, Type { base: 2205, ..user("d") }),
+            (
+                20001,
+                Type {
+                    element: 20000,
+                    ..user("b")
+                },
+            ),
+            (
+                20002,
+                Type {
+                    base: 23,
+                    ..user("d")
+                },
+            ),
+            (
+                20003,
+                Type {
+                    subtype: 23,
+                    ..user("r")
+                },
+            ),
+            (
+                20004,
+                Type {
+                    attributes: Some(vec![23, 1007]),
+                    ..user("c")
+                },
+            ),
+            (
+                20005,
+                Type {
+                    attributes: Some(vec![23, 20000]),
+                    ..user("c")
+                },
+            ),
+            (
+                20006,
+                Type {
+                    name: "hstore".into(),
+                    ..user("b")
+                },
+            ),
+            (
+                20007,
+                Type {
+                    element: 20004,
+                    ..user("b")
+                },
+            ),
+            (
+                20008,
+                Type {
+                    base: 2205,
+                    ..user("d")
+                },
+            ),
         ])
     }
 
     #[test]
     fn only_what_means_the_same_elsewhere_is_sent_in_binary() {
         let types = types();
-        let safe: Vec<Oid> = types.keys().copied().filter(|oid| is_binary_safe(&types, *oid)).collect();
+        let safe: Vec<Oid> = types
+            .keys()
+            .copied()
+            .filter(|oid| is_binary_safe(&types, *oid))
+            .collect();
         assert_eq!(safe, [23, 1007, 20000, 20002, 20003, 20004]);
         assert!(!is_binary_safe(&types, 99));
     }

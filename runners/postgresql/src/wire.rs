@@ -14,9 +14,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
-use postgres_protocol::message::backend::{
-    CommandCompleteBody, DataRowBody, ErrorFields, Message,
-};
+use postgres_protocol::message::backend::{CommandCompleteBody, DataRowBody, ErrorFields, Message};
 use postgres_protocol::message::frontend;
 use runner_core::engine::Tls;
 use runner_core::error::{Error, Kind, Result};
@@ -130,7 +128,11 @@ impl Connection {
     /// The first value of the first row.
     pub(crate) async fn query_one(&mut self, sql: &str) -> Result<Option<String>> {
         let rows = self.query(sql).await?;
-        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+        Ok(rows
+            .into_iter()
+            .next()
+            .and_then(|row| row.into_iter().next())
+            .flatten())
     }
 
     /// Runs statements for their effect.
@@ -152,9 +154,8 @@ impl Connection {
             return Err(protocol_bug("a statement on a busy connection"));
         }
         self.busy = true;
-        frontend::query(sql, &mut self.out).map_err(|err| {
-            Error::new(Kind::Bug, "a statement holds a NUL byte").because(err)
-        })?;
+        frontend::query(sql, &mut self.out)
+            .map_err(|err| Error::new(Kind::Bug, "a statement holds a NUL byte").because(err))?;
         self.flush().await
     }
 
@@ -209,7 +210,8 @@ impl Connection {
     async fn raw_message(&mut self) -> Result<Message> {
         loop {
             let parsed = Message::parse(&mut self.buf).map_err(|err| {
-                Error::new(Kind::Unreachable, format!("{} sent nonsense", self.address)).because(err)
+                Error::new(Kind::Unreachable, format!("{} sent nonsense", self.address))
+                    .because(err)
             })?;
             if let Some(message) = parsed {
                 return Ok(message);
@@ -263,7 +265,10 @@ fn protocol_bug(what: &str) -> Error {
 /// The number of rows in a tag such as `COPY 42`.
 fn rows_of(body: &CommandCompleteBody) -> u64 {
     let tag = body.tag().unwrap_or_default();
-    tag.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    tag.rsplit(' ')
+        .next()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(0)
 }
 
 fn log_notice(fields: ErrorFields<'_>) {

@@ -6,38 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::env::{Env, Origin, parse};
-use crate::secret::Secret;
-
-/// S3 and everything that speaks it.
-#[derive(Clone, Debug)]
-pub struct S3Settings {
-    pub bucket: String,
-    /// Without slashes at its ends; may be empty.
-    pub prefix: String,
-    /// `None` for AWS.
-    pub endpoint: Option<String>,
-    pub region: String,
-    pub path_style: bool,
-    /// `None`, together with the secret key, for the default credential chain.
-    pub access_key: Option<String>,
-    pub secret_key: Option<Secret>,
-    pub session_token: Option<Secret>,
-    pub create_bucket: bool,
-    pub timeout: Duration,
-    pub part_bytes: u64,
-    pub parts_in_flight: usize,
-    /// Whether to send checksums that the operation does not require.
-    pub checksums: bool,
-    pub sse: Option<Sse>,
-    pub ca_file: Option<PathBuf>,
-}
-
-/// Encryption by the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sse {
-    Aes256,
-    Kms { key_id: Option<String> },
-}
+use crate::store::s3::{S3Settings, Sse};
 
 #[derive(Default, Deserialize)]
 struct Raw {

@@ -17,19 +17,29 @@ const MAX_BYTES: usize = 64 << 20;
 /// Runs the statements of `globals.sql` that concern roles which are not there yet, and memberships.
 /// Tablespaces name directories of the old server; they are left to a person, and said so.
 pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -> Result<()> {
-    let Some(artifact) = backup.of_kind("globals").next() else { return Ok(()) };
+    let Some(artifact) = backup.of_kind("globals").next() else {
+        return Ok(());
+    };
     let mut body = backup.open(artifact, Progress::default());
     let mut script = Vec::new();
     while let Some(block) = body.next().await {
         script.extend_from_slice(&block?);
         if script.len() > MAX_BYTES {
-            return Err(Error::new(Kind::Unfit, "globals.sql is longer than any cluster's roles"));
+            return Err(Error::new(
+                Kind::Unfit,
+                "globals.sql is longer than any cluster's roles",
+            ));
         }
     }
     let script = String::from_utf8_lossy(&script);
     let mut connection = server.connect(&server.maintenance).await?;
-    let rows = connection.query("SELECT rolname FROM pg_catalog.pg_roles").await?;
-    let present: BTreeSet<String> = rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+    let rows = connection
+        .query("SELECT rolname FROM pg_catalog.pg_roles")
+        .await?;
+    let present: BTreeSet<String> = rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect();
     for statement in wanted(&script, &present) {
         let run = connection.execute(statement);
         if let Err(err) = unless_cancelled(&target.cancel, run).await {
@@ -53,7 +63,10 @@ fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
                 }
             }
             Some("CREATE" | "ALTER") if line.contains(" TABLESPACE ") => {
-                tracing::warn!(statement = line, "not restored: a tablespace names a directory of the old server");
+                tracing::warn!(
+                    statement = line,
+                    "not restored: a tablespace names a directory of the old server"
+                );
             }
             // Memberships; a grant that is there already is no error.
             Some("GRANT") if !line.contains(" TABLESPACE ") => wanted.push(line),
@@ -82,7 +95,13 @@ mod tests {
         let script = "SET x = 1;\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN PASSWORD 'SCRAM';\n\
                       CREATE ROLE \"odd \"\"one\";\nGRANT app TO postgres;\nALTER ROLE postgres WITH SUPERUSER;\n";
         let present = BTreeSet::from(["postgres".to_owned(), "app".to_owned()]);
-        assert_eq!(wanted(script, &present), ["CREATE ROLE \"odd \"\"one\";", "GRANT app TO postgres;"]);
-        assert_eq!(role_of("CREATE ROLE \"odd \"\"one\";").as_deref(), Some("odd \"one"));
+        assert_eq!(
+            wanted(script, &present),
+            ["CREATE ROLE \"odd \"\"one\";", "GRANT app TO postgres;"]
+        );
+        assert_eq!(
+            role_of("CREATE ROLE \"odd \"\"one\";").as_deref(),
+            Some("odd \"one")
+        );
     }
 }

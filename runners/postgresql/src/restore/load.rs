@@ -30,19 +30,35 @@ struct Loader {
 /// Loads all wanted rows, largest artifacts first, and checks that the server took as many as the manifest
 /// counts.
 pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
-    let tables: BTreeMap<String, Table> =
-        context.tables().map(|table| (context.database.data_name(table), table.clone())).collect();
+    let tables: BTreeMap<String, Table> = context
+        .tables()
+        .map(|table| (context.database.data_name(table), table.clone()))
+        .collect();
     let mut artifacts: Vec<Artifact> = context
         .backup
         .artifacts()
         .iter()
         .filter(|artifact| matches!(artifact.kind.as_str(), "rows" | "small"))
-        .filter(|artifact| artifact.data.iter().any(|data| tables.contains_key(&data.table)))
+        .filter(|artifact| {
+            artifact
+                .data
+                .iter()
+                .any(|data| tables.contains_key(&data.table))
+        })
         .cloned()
         .collect();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.logical_bytes));
-    context.target.progress.reset(artifacts.iter().map(|artifact| artifact.logical_bytes).sum());
-    tracing::info!(database = context.database.name, tables = tables.len(), "load rows");
+    context.target.progress.reset(
+        artifacts
+            .iter()
+            .map(|artifact| artifact.logical_bytes)
+            .sum(),
+    );
+    tracing::info!(
+        database = context.database.name,
+        tables = tables.len(),
+        "load rows"
+    );
     let loader = Arc::new(Loader {
         backup: context.backup.clone(),
         pool: pool.clone(),
@@ -50,10 +66,15 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
         progress: context.target.progress.clone(),
     });
     let cancel = &context.target.cancel;
-    let done = each(artifacts, context.target.parallelism, cancel, |artifact, stop| {
-        let loader = Arc::clone(&loader);
-        async move { unless_cancelled(&stop, loader.load(&artifact)).await }
-    });
+    let done = each(
+        artifacts,
+        context.target.parallelism,
+        cancel,
+        |artifact, stop| {
+            let loader = Arc::clone(&loader);
+            async move { unless_cancelled(&stop, loader.load(&artifact)).await }
+        },
+    );
     Ok(done.await?.into_iter().sum())
 }
 
@@ -64,13 +85,18 @@ impl Loader {
             "small" => self.load_tar(artifact, body).await,
             _ => match artifact.data.as_slice() {
                 [data] => self.load_table(&data.table, data.rows, body).await,
-                _ => Err(Error::new(Kind::Integrity, format!("{} holds no one table", artifact.path))),
+                _ => Err(Error::new(
+                    Kind::Integrity,
+                    format!("{} holds no one table", artifact.path),
+                )),
             },
         }
     }
 
     async fn load_table(&self, name: &str, expected: u64, body: ByteStream) -> Result<u64> {
-        let Some(table) = self.tables.get(name) else { return Ok(0) };
+        let Some(table) = self.tables.get(name) else {
+            return Ok(0);
+        };
         let mut connection = self.pool.take().await?;
         let taken = connection.copy_in(&table.copy_in_sql(), body).await;
         let rows = taken.map_err(|err| err.while_doing(format!("load {name}")))?;
@@ -81,21 +107,29 @@ impl Loader {
         }
         Err(Error::new(
             Kind::Integrity,
-            format!("{name}: the server took {rows} rows of {expected}; a rule or trigger may have changed them"),
+            format!(
+                "{name}: the server took {rows} rows of {expected}; a rule or trigger may have changed them"
+            ),
         ))
     }
 
     /// One table after the other, each a copy of its own.
     async fn load_tar(&self, artifact: &Artifact, body: ByteStream) -> Result<u64> {
-        let by_member: BTreeMap<&str, _> =
-            artifact.data.iter().filter_map(|data| Some((data.member.as_deref()?, data))).collect();
+        let by_member: BTreeMap<&str, _> = artifact
+            .data
+            .iter()
+            .filter_map(|data| Some((data.member.as_deref()?, data)))
+            .collect();
         let mut members = tar_in::members(body);
         let mut rows = 0;
         let mut n_tables = 0;
         while let Some(member) = members.next().await {
             let Member { directory, body } = member?;
             let data = by_member.get(directory.as_str()).ok_or_else(|| {
-                Error::new(Kind::Integrity, format!("{}: no table is called {directory}", artifact.path))
+                Error::new(
+                    Kind::Integrity,
+                    format!("{}: no table is called {directory}", artifact.path),
+                )
             })?;
             n_tables += 1;
             if self.tables.contains_key(&data.table) {
@@ -106,7 +140,14 @@ impl Loader {
         }
         match n_tables == artifact.data.len() {
             true => Ok(rows),
-            false => Err(Error::new(Kind::Integrity, format!("{} holds {n_tables} tables of {}", artifact.path, artifact.data.len()))),
+            false => Err(Error::new(
+                Kind::Integrity,
+                format!(
+                    "{} holds {n_tables} tables of {}",
+                    artifact.path,
+                    artifact.data.len()
+                ),
+            )),
         }
     }
 }
@@ -127,14 +168,23 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
         let prefix = &context.database.prefix;
         let artifacts = context.backup.of_kind(kind).filter(|artifact| {
             let name = context.backup.manifest().name(artifact);
-            let directory = name.rsplit_once('/').map(|(directory, _)| directory).unwrap_or_default();
+            let directory = name
+                .rsplit_once('/')
+                .map(|(directory, _)| directory)
+                .unwrap_or_default();
             directory == prefix.trim_end_matches('/')
         });
         for artifact in artifacts {
             tracing::info!(database = context.database.name, what = kind, "restore");
-            let body = context.backup.open(artifact, context.target.progress.clone());
-            let run = run_lines(pool, body, move |line| largeobjects::is_wanted(line, owners, privileges));
-            unless_cancelled(&context.target.cancel, run).await.map_err(|err| err.while_doing(format!("restore {kind}")))?;
+            let body = context
+                .backup
+                .open(artifact, context.target.progress.clone());
+            let run = run_lines(pool, body, move |line| {
+                largeobjects::is_wanted(line, owners, privileges)
+            });
+            unless_cancelled(&context.target.cancel, run)
+                .await
+                .map_err(|err| err.while_doing(format!("restore {kind}")))?;
         }
     }
     Ok(())
@@ -155,7 +205,9 @@ async fn run_lines(pool: &Pool, mut body: ByteStream, wanted: impl Fn(&str) -> b
         held.extend_from_slice(&block.unwrap_or_default());
         while let Some(at) = held.iter().position(|byte| *byte == b'\n') {
             let line = held.split_to(at + 1);
-            let line = std::str::from_utf8(&line).map_err(|err| Error::new(Kind::Integrity, "a script that is not UTF-8").because(err))?;
+            let line = std::str::from_utf8(&line).map_err(|err| {
+                Error::new(Kind::Integrity, "a script that is not UTF-8").because(err)
+            })?;
             if wanted(line) {
                 batch.push_str(line);
                 n_lines += 1;
@@ -184,24 +236,38 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
     for name in &names {
         let statement = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
         let full = connection.query_one(&statement).await.map_err(|err| {
-            err.while_doing(format!("look into {name}: a DATA_ONLY backup restores into tables that are there"))
+            err.while_doing(format!(
+                "look into {name}: a DATA_ONLY backup restores into tables that are there"
+            ))
         })?;
         if full.as_deref() == Some("t") && !context.target.drop_existing {
             return Err(Error::new(
                 Kind::Unfit,
-                format!("the table {name} is not empty and nothing was changed; set RESTORE_DROP_EXISTING=true to replace its rows"),
+                format!(
+                    "the table {name} is not empty and nothing was changed; set RESTORE_DROP_EXISTING=true to replace its rows"
+                ),
             ));
         }
     }
     if context.target.drop_existing && !names.is_empty() {
         tracing::warn!(tables = names.len(), "the rows that are there are removed");
-        connection.execute(&format!("TRUNCATE {}", names.join(", "))).await?;
+        connection
+            .execute(&format!("TRUNCATE {}", names.join(", ")))
+            .await?;
     }
     if context.server.is_superuser {
-        let database = connection.query_one("SELECT pg_catalog.current_database()").await?.unwrap_or_default();
-        tracing::debug!(database, "triggers and foreign keys do not fire during the load");
+        let database = connection
+            .query_one("SELECT pg_catalog.current_database()")
+            .await?
+            .unwrap_or_default();
+        tracing::debug!(
+            database,
+            "triggers and foreign keys do not fire during the load"
+        );
         pool.add_prologue("SET session_replication_role = replica");
-        connection.execute("SET session_replication_role = replica").await?;
+        connection
+            .execute("SET session_replication_role = replica")
+            .await?;
     }
     pool.give(connection);
     Ok(())
@@ -221,6 +287,10 @@ impl Context<'_> {
     /// The statement that counts a table's rows that the backup holds.
     pub(super) fn count_sql(table: &Table) -> String {
         let condition = table.condition.as_deref().unwrap_or_default();
-        format!("SELECT pg_catalog.count(*) FROM ONLY {}.{} {condition}", sql::ident(&table.schema), sql::ident(&table.name))
+        format!(
+            "SELECT pg_catalog.count(*) FROM ONLY {}.{} {condition}",
+            sql::ident(&table.schema),
+            sql::ident(&table.name)
+        )
     }
 }

@@ -57,8 +57,13 @@ impl Place {
         let owner = connection.query_one(&statement).await?;
         connection.close().await;
         let exists = owner.is_some();
-        let may_stage = target.staging && server.may_create_databases && database.has_schema && name != server.maintenance;
-        if !exists && !(target.create_database && server.may_create_databases && database.has_schema) {
+        let may_stage = target.staging
+            && server.may_create_databases
+            && database.has_schema
+            && name != server.maintenance;
+        if !exists
+            && !(target.create_database && server.may_create_databases && database.has_schema)
+        {
             return Err(Error::new(
                 Kind::NotFound,
                 format!(
@@ -67,7 +72,8 @@ impl Place {
                     match (database.has_schema, target.create_database) {
                         (false, _) => "the backup was made with DATA_ONLY and has no schema",
                         (_, false) => "RESTORE_CREATE_DATABASE=false",
-                        _ => "the login may not create databases; GRANT it CREATEDB or create the database",
+                        _ =>
+                            "the login may not create databases; GRANT it CREATEDB or create the database",
                     }
                 ),
             ));
@@ -89,7 +95,13 @@ impl Place {
             clear = !found.is_empty() && !may_stage;
         }
         let staging = may_stage.then(|| beside(server, name, "planb"));
-        Ok(Self { name: name.to_owned(), exists, owner, staging, clear })
+        Ok(Self {
+            name: name.to_owned(),
+            exists,
+            owner,
+            staging,
+            clear,
+        })
     }
 
     /// Refuses when roles or extensions are missing, and says which setting skips each.
@@ -105,10 +117,18 @@ impl Place {
         }
         let mut connection = server.connect(&server.maintenance).await?;
         let roles = names(&mut connection, "SELECT rolname FROM pg_catalog.pg_roles").await?;
-        let available = names(&mut connection, "SELECT name FROM pg_catalog.pg_available_extensions").await?;
+        let available = names(
+            &mut connection,
+            "SELECT name FROM pg_catalog.pg_available_extensions",
+        )
+        .await?;
         connection.close().await;
         let missing = |wanted: &[String], there: &BTreeSet<String>| -> Vec<String> {
-            wanted.iter().filter(|name| !there.contains(*name)).map(|name| format!("{name:?}")).collect()
+            wanted
+                .iter()
+                .filter(|name| !there.contains(*name))
+                .map(|name| format!("{name:?}"))
+                .collect()
         };
         let mut problems = Vec::new();
         if !globals {
@@ -121,11 +141,19 @@ impl Place {
                 problems.push(format!("roles {} are granted privileges in the backup and are missing here; create them, or set RESTORE_NO_PRIVILEGES=true", grantees.join(", ")));
             }
         }
-        if let Some(owner) = options.owner.as_ref().filter(|owner| !roles.contains(*owner)) {
+        if let Some(owner) = options
+            .owner
+            .as_ref()
+            .filter(|owner| !roles.contains(*owner))
+        {
             problems.push(format!("RESTORE_OWNER: there is no role {owner:?}"));
         }
-        let extensions: Vec<String> =
-            database.extensions.iter().filter(|name| !options.skip_extensions.contains(name)).cloned().collect();
+        let extensions: Vec<String> = database
+            .extensions
+            .iter()
+            .filter(|name| !options.skip_extensions.contains(name))
+            .cloned()
+            .collect();
         let extensions = missing(&extensions, &available);
         if !extensions.is_empty() {
             problems.push(format!("extensions {} are not available on {}; install them there, or set RESTORE_SKIP_EXTENSIONS", extensions.join(", "), server.endpoint.address()));
@@ -149,7 +177,9 @@ impl Place {
             let statement = create_statement(server, working, database);
             let mut connection = server.connect(&server.maintenance).await?;
             connection.execute(&statement).await.map_err(|err| {
-                err.while_doing(format!("create the database {working:?}; nothing else was touched"))
+                err.while_doing(format!(
+                    "create the database {working:?}; nothing else was touched"
+                ))
             })?;
             connection.close().await;
         } else if self.clear {
@@ -170,7 +200,11 @@ impl Place {
             self.swap(server, &mut connection, staging).await?;
         }
         // A database that was there keeps its owner; a new one gets the backed-up one's, where that may be.
-        let owner = self.owner.as_deref().filter(|_| self.staging.is_some()).or(owner.filter(|_| !self.exists));
+        let owner = self
+            .owner
+            .as_deref()
+            .filter(|_| self.staging.is_some())
+            .or(owner.filter(|_| !self.exists));
         let name = ident(&self.name);
         let mut statements = Vec::new();
         if let Some(owner) = owner.filter(|owner| *owner != server.endpoint.user) {
@@ -178,9 +212,17 @@ impl Place {
         }
         if let Some(database) = database {
             if let Some(comment) = &database.comment {
-                statements.push(format!("COMMENT ON DATABASE {name} IS {}", literal(comment)));
+                statements.push(format!(
+                    "COMMENT ON DATABASE {name} IS {}",
+                    literal(comment)
+                ));
             }
-            statements.extend(database.settings.iter().map(|(setting, value)| setting_statement(&name, setting, value)));
+            statements.extend(
+                database
+                    .settings
+                    .iter()
+                    .map(|(setting, value)| setting_statement(&name, setting, value)),
+            );
         }
         for statement in statements {
             if let Err(err) = connection.execute(&statement).await {
@@ -191,16 +233,29 @@ impl Place {
         Ok(())
     }
 
-    async fn swap(&self, server: &Server, connection: &mut Connection, staging: &str) -> Result<()> {
+    async fn swap(
+        &self,
+        server: &Server,
+        connection: &mut Connection,
+        staging: &str,
+    ) -> Result<()> {
         let name = &self.name;
-        let renamed = |err: Error, state: &str| err.while_doing(format!("rename the restored database into place; {state}"));
+        let renamed = |err: Error, state: &str| {
+            err.while_doing(format!("rename the restored database into place; {state}"))
+        };
         if !self.exists {
             let result = rename(connection, staging, name).await;
             return match result {
                 Ok(()) => Ok(()),
                 Err(err) => {
                     let dropped = drop_database(server, connection, staging).await;
-                    Err(renamed(err, &format!("there is no database {name:?}, as before; {}", outcome(staging, &dropped))))
+                    Err(renamed(
+                        err,
+                        &format!(
+                            "there is no database {name:?}, as before; {}",
+                            outcome(staging, &dropped)
+                        ),
+                    ))
                 }
             };
         }
@@ -210,19 +265,40 @@ impl Place {
             rename(connection, name, &old).await
         };
         if let Err(err) = moved.await {
-            let _ = connection.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", ident(name))).await;
+            let _ = connection
+                .execute(&format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true",
+                    ident(name)
+                ))
+                .await;
             let dropped = drop_database(server, connection, staging).await;
-            return Err(renamed(err, &format!("the old database {name:?} is untouched; {}", outcome(staging, &dropped))));
+            return Err(renamed(
+                err,
+                &format!(
+                    "the old database {name:?} is untouched; {}",
+                    outcome(staging, &dropped)
+                ),
+            ));
         }
         if let Err(err) = rename(connection, staging, name).await {
             let back = rename(connection, &old, name).await;
-            let _ = connection.execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", ident(name))).await;
+            let _ = connection
+                .execute(&format!(
+                    "ALTER DATABASE {} ALLOW_CONNECTIONS true",
+                    ident(name)
+                ))
+                .await;
             let dropped = drop_database(server, connection, staging).await;
             let state = match back {
                 Ok(()) => format!("the old database {name:?} is back in its place"),
-                Err(_) => format!("the old database is whole and is now called {old:?}; rename it to {name:?}"),
+                Err(_) => format!(
+                    "the old database is whole and is now called {old:?}; rename it to {name:?}"
+                ),
             };
-            return Err(renamed(err, &format!("{state}; {}", outcome(staging, &dropped))));
+            return Err(renamed(
+                err,
+                &format!("{state}; {}", outcome(staging, &dropped)),
+            ));
         }
         if let Err(err) = drop_database(server, connection, &old).await {
             tracing::warn!(database = old, reason = %err, "the replaced database could not be dropped; drop it by hand");
@@ -250,7 +326,11 @@ impl Place {
             true => format!("the database {:?} is as it was", self.name),
             false => format!("there is no database {:?}, as before", self.name),
         };
-        err.while_doing(format!("restore into {:?}; {state}; {}", self.name, outcome(working, &dropped)))
+        err.while_doing(format!(
+            "restore into {:?}; {state}; {}",
+            self.name,
+            outcome(working, &dropped)
+        ))
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -273,8 +353,14 @@ fn outcome(database: &str, dropped: &Result<()>) -> String {
 /// A name next to `name` that no other job uses; identifiers hold 63 bytes.
 fn beside(server: &Server, name: &str, word: &str) -> String {
     let application = &server.endpoint.application_name;
-    let tail: String = application.chars().filter(char::is_ascii_alphanumeric).collect();
-    let tail = tail.get(tail.len().saturating_sub(8)..).unwrap_or_default().to_lowercase();
+    let tail: String = application
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect();
+    let tail = tail
+        .get(tail.len().saturating_sub(8)..)
+        .unwrap_or_default()
+        .to_lowercase();
     let suffix = format!("_{word}_{tail}");
     let mut base = name.to_owned();
     while base.len() + suffix.len() > 63 {
@@ -289,7 +375,10 @@ fn create_statement(server: &Server, name: &str, database: &DatabaseDetails) -> 
         ident(name),
         literal(&database.encoding)
     );
-    let has_provider = database.locale.iter().any(|(option, _)| option == "LOCALE_PROVIDER");
+    let has_provider = database
+        .locale
+        .iter()
+        .any(|(option, _)| option == "LOCALE_PROVIDER");
     if server.has_locale_provider && !has_provider {
         statement.push_str(" LOCALE_PROVIDER libc");
     }
@@ -304,19 +393,30 @@ fn create_statement(server: &Server, name: &str, database: &DatabaseDetails) -> 
 
 /// Lists are stored as they must be written; everything else is one value.
 fn setting_statement(database: &str, setting: &str, value: &str) -> String {
-    const LISTS: [&str; 5] =
-        ["search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries", "shared_preload_libraries"];
+    const LISTS: [&str; 5] = [
+        "search_path",
+        "temp_tablespaces",
+        "local_preload_libraries",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+    ];
     let value = match LISTS.contains(&setting) {
         true if !value.is_empty() => value.to_owned(),
         _ => literal(value),
     };
     let setting: Vec<String> = setting.split('.').map(ident).collect();
-    format!("ALTER DATABASE {database} SET {} TO {value}", setting.join("."))
+    format!(
+        "ALTER DATABASE {database} SET {} TO {value}",
+        setting.join(".")
+    )
 }
 
 async fn names(connection: &mut Connection, statement: &str) -> Result<BTreeSet<String>> {
     let rows = connection.query(statement).await?;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect())
 }
 
 async fn user_objects(server: &Server, name: &str) -> Result<Vec<String>> {
@@ -328,7 +428,13 @@ async fn user_objects(server: &Server, name: &str) -> Result<Vec<String>> {
 }
 
 async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result<()> {
-    connection.execute(&format!("ALTER DATABASE {} RENAME TO {}", ident(from), ident(to))).await
+    connection
+        .execute(&format!(
+            "ALTER DATABASE {} RENAME TO {}",
+            ident(from),
+            ident(to)
+        ))
+        .await
 }
 
 /// A database with sessions cannot be renamed; new ones are kept out while the old ones end.
@@ -344,26 +450,46 @@ async fn shut_out(connection: &mut Connection, name: &str) -> Result<()> {
 
 async fn drop_database(server: &Server, connection: &mut Connection, name: &str) -> Result<()> {
     if server.has_forced_drop {
-        return connection.execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name))).await;
+        return connection
+            .execute(&format!(
+                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
+                ident(name)
+            ))
+            .await;
     }
     // Nobody else knows a staging name, so what is left of our own sessions is all there can be.
     let _ = shut_out(connection, name).await;
-    connection.execute(&format!("DROP DATABASE IF EXISTS {}", ident(name))).await
+    connection
+        .execute(&format!("DROP DATABASE IF EXISTS {}", ident(name)))
+        .await
 }
 
 /// Drops everything a user has made, where no other database may be created.
 async fn clear(server: &Server, name: &str) -> Result<()> {
-    tracing::warn!(database = name, "the login may not create databases: the old contents are dropped before the new are proven");
+    tracing::warn!(
+        database = name,
+        "the login may not create databases: the old contents are dropped before the new are proven"
+    );
     let mut connection = server.connect(name).await?;
     let statement = "SELECT nspname FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'";
     let schemas = names(&mut connection, statement).await?;
     let mut statements = vec!["BEGIN".to_owned()];
-    statements.extend(schemas.iter().map(|schema| format!("DROP SCHEMA {} CASCADE", ident(schema))));
+    statements.extend(
+        schemas
+            .iter()
+            .map(|schema| format!("DROP SCHEMA {} CASCADE", ident(schema))),
+    );
     statements.push("CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC".to_owned());
-    statements.push("SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata; COMMIT".to_owned());
-    connection.execute(&statements.join("; ")).await.map_err(|err| {
-        err.while_doing(format!("empty the database {name:?}, which is untouched"))
-    })?;
+    statements.push(
+        "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata; COMMIT"
+            .to_owned(),
+    );
+    connection
+        .execute(&statements.join("; "))
+        .await
+        .map_err(|err| {
+            err.while_doing(format!("empty the database {name:?}, which is untouched"))
+        })?;
     connection.close().await;
     Ok(())
 }

@@ -24,15 +24,22 @@ impl Schema {
         let path = format!("{}schema.dump", context.database.prefix);
         let manifest = context.backup.manifest();
         let mut artifacts = context.backup.of_kind("schema");
-        let Some(artifact) = artifacts.find(|artifact| manifest.name(artifact).starts_with(&path)) else {
+        let Some(artifact) = artifacts.find(|artifact| manifest.name(artifact).starts_with(&path))
+        else {
             return match context.database.has_schema {
-                true => Err(Error::new(Kind::Integrity, format!("the manifest names no {path}"))),
+                true => Err(Error::new(
+                    Kind::Integrity,
+                    format!("the manifest names no {path}"),
+                )),
                 false => Ok(None),
             };
         };
         let body = context.backup.open(artifact, Progress::default());
         let archive = MemoryFile::of_stream("schema.dump", body, MAX_SCHEMA_BYTES).await?;
-        let mut schema = Self { archive, list: None };
+        let mut schema = Self {
+            archive,
+            list: None,
+        };
         let unwanted = unwanted(context);
         if !unwanted.is_empty() {
             schema.list = Some(schema.wanted_list(context, unwanted).await?);
@@ -41,7 +48,12 @@ impl Schema {
     }
 
     /// Restores one section.
-    pub(super) async fn restore(&self, context: &Context<'_>, database: &str, section: &str) -> Result<()> {
+    pub(super) async fn restore(
+        &self,
+        context: &Context<'_>,
+        database: &str,
+        section: &str,
+    ) -> Result<()> {
         tracing::info!(database, section, "schema");
         let (_, client) = context.server.tools.version("pg_restore").await?;
         let sends_unknown = client >= 17 && !context.server.has_transaction_timeout;
@@ -56,12 +68,23 @@ impl Schema {
                 "post-data" => tool.arg(format!("--jobs={}", context.target.parallelism)),
                 _ => tool,
             };
-            return tool.run(cancel).await.map(drop).map_err(|err| err.while_doing(doing));
+            return tool
+                .run(cancel)
+                .await
+                .map(drop)
+                .map_err(|err| err.while_doing(doing));
         }
         // This client's first statement is one that the server does not know; as text, it can be left out.
-        let script = self.tool(context, database, section).arg("--file=-").read(cancel).await?;
+        let script = self
+            .tool(context, database, section)
+            .arg("--file=-")
+            .read(cancel)
+            .await?;
         let psql = context.server.tools.tool("psql", database).args(PSQL);
-        psql.write(without_unknown_settings(script), cancel).await.map(drop).map_err(|err| err.while_doing(doing))
+        psql.write(without_unknown_settings(script), cancel)
+            .await
+            .map(drop)
+            .map_err(|err| err.while_doing(doing))
     }
 
     fn tool(&self, context: &Context<'_>, database: &str, section: &str) -> Tool {
@@ -91,7 +114,11 @@ impl Schema {
     }
 
     /// The archive's table of contents without the unwanted entries.
-    async fn wanted_list(&self, context: &Context<'_>, unwanted: Vec<String>) -> Result<MemoryFile> {
+    async fn wanted_list(
+        &self,
+        context: &Context<'_>,
+        unwanted: Vec<String>,
+    ) -> Result<MemoryFile> {
         let list = context
             .server
             .tools
@@ -109,11 +136,20 @@ impl Schema {
 }
 
 /// Neither a user's `.psqlrc` nor a failed statement may pass unnoticed.
-pub(crate) const PSQL: [&str; 5] = ["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--output=/dev/null"];
+pub(crate) const PSQL: [&str; 5] = [
+    "--no-psqlrc",
+    "--quiet",
+    "--no-password",
+    "--set=ON_ERROR_STOP=1",
+    "--output=/dev/null",
+];
 
 /// A database's name for `--dbname`, which would take a name such as `a=b` for a connection string.
 fn conninfo(database: &str) -> String {
-    format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
+    format!(
+        "dbname='{}'",
+        database.replace('\\', "\\\\").replace('\'', "\\'")
+    )
 }
 
 /// What stands in the table of contents for entries that must be left out.
@@ -131,8 +167,16 @@ fn unwanted(context: &Context<'_>) -> Vec<String> {
             }
             let (schema, table) = key.table.split_once('.').unwrap_or_default();
             let name = &key.name;
-            tracing::warn!(table = key.table, constraint = name, "left out: it points to a table that is restored without its rows");
-            unwanted.push(format!(" FK CONSTRAINT {} {} {name} ", bare(schema), bare(table)));
+            tracing::warn!(
+                table = key.table,
+                constraint = name,
+                "left out: it points to a table that is restored without its rows"
+            );
+            unwanted.push(format!(
+                " FK CONSTRAINT {} {} {name} ",
+                bare(schema),
+                bare(table)
+            ));
         }
     }
     unwanted
@@ -161,22 +205,34 @@ fn lines(input: ByteStream, keep: impl FnMut(&[u8]) -> bool + Send + 'static) ->
         keep: K,
         ended: bool,
     }
-    let state = State { input, held: BytesMut::new(), keep, ended: false };
+    let state = State {
+        input,
+        held: BytesMut::new(),
+        keep,
+        ended: false,
+    };
     stream::try_unfold(state, |mut state| async move {
         while !state.ended {
             match state.input.next().await {
                 Some(block) => state.held.extend_from_slice(&block?),
                 None => state.ended = true,
             }
-            let whole = match (state.ended, state.held.iter().rposition(|byte| *byte == b'\n')) {
+            let whole = match (
+                state.ended,
+                state.held.iter().rposition(|byte| *byte == b'\n'),
+            ) {
                 (true, _) => state.held.len(),
                 (false, Some(at)) => at + 1,
                 (false, None) if state.held.len() > MAX_LINE_BYTES => state.held.len(),
                 (false, None) => continue,
             };
             let block = state.held.split_to(whole);
-            let kept: Vec<u8> =
-                block.split_inclusive(|byte| *byte == b'\n').filter(|line| (state.keep)(line)).flatten().copied().collect();
+            let kept: Vec<u8> = block
+                .split_inclusive(|byte| *byte == b'\n')
+                .filter(|line| (state.keep)(line))
+                .flatten()
+                .copied()
+                .collect();
             if !kept.is_empty() {
                 return Ok(Some((Bytes::from(kept), state)));
             }
@@ -196,13 +252,18 @@ mod tests {
     async fn only_the_clients_own_unknown_setting_is_left_out() {
         let script = "SET lock_timeout = 0;\nSET transaction_timeout = 0;\nCREATE FUNCTION f() AS '\nSET transaction_timeout = 0;\n';";
         for step in [1, 5, 1000] {
-            let blocks: Vec<_> = script.as_bytes().chunks(step).map(|block| Ok(Bytes::copy_from_slice(block))).collect();
+            let blocks: Vec<_> = script
+                .as_bytes()
+                .chunks(step)
+                .map(|block| Ok(Bytes::copy_from_slice(block)))
+                .collect();
             let mut out = Vec::new();
             let mut kept = without_unknown_settings(stream::iter(blocks).boxed());
             while let Some(block) = kept.next().await {
                 out.extend_from_slice(&block.unwrap());
             }
-            let expected = "SET lock_timeout = 0;\nCREATE FUNCTION f() AS '\nSET transaction_timeout = 0;\n';";
+            let expected =
+                "SET lock_timeout = 0;\nCREATE FUNCTION f() AS '\nSET transaction_timeout = 0;\n';";
             assert_eq!(String::from_utf8(out).unwrap(), expected);
         }
     }

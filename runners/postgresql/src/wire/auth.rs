@@ -26,14 +26,18 @@ pub(super) async fn log_in(
         // Names in catalogs are read as UTF-8; table data are read in the database's own encoding.
         ("client_encoding", "UTF8"),
     ];
-    frontend::startup_message(parameters, &mut connection.out)
-        .map_err(|err| Error::new(Kind::Config, "DB_NAME or DB_USERNAME holds a NUL byte").because(err))?;
+    frontend::startup_message(parameters, &mut connection.out).map_err(|err| {
+        Error::new(Kind::Config, "DB_NAME or DB_USERNAME holds a NUL byte").because(err)
+    })?;
     connection.flush().await?;
     authenticate(connection, endpoint, binding)
         .await
         .map_err(|err| explain(err, endpoint, database))?;
     loop {
-        let message = connection.message().await.map_err(|err| explain(err, endpoint, database))?;
+        let message = connection
+            .message()
+            .await
+            .map_err(|err| explain(err, endpoint, database))?;
         if let Message::ReadyForQuery(_) = message {
             connection.busy = false;
             return Ok(());
@@ -73,7 +77,11 @@ async fn authenticate(
                 send_password(connection, password.as_bytes()).await?;
             }
             Message::AuthenticationMd5Password(body) => {
-                let hash = md5_hash(endpoint.user.as_bytes(), password(endpoint)?.as_bytes(), body.salt());
+                let hash = md5_hash(
+                    endpoint.user.as_bytes(),
+                    password(endpoint)?.as_bytes(),
+                    body.salt(),
+                );
                 send_password(connection, hash.as_bytes()).await?;
             }
             Message::AuthenticationSasl(body) => {
@@ -90,12 +98,19 @@ async fn authenticate(
 }
 
 fn password(endpoint: &Endpoint) -> Result<&str> {
-    endpoint.password.as_ref().map(|secret| secret.reveal()).ok_or_else(|| {
-        Error::new(
-            Kind::Denied,
-            format!("{} asks for a password and DB_PASSWORD is not set", endpoint.address()),
-        )
-    })
+    endpoint
+        .password
+        .as_ref()
+        .map(|secret| secret.reveal())
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Denied,
+                format!(
+                    "{} asks for a password and DB_PASSWORD is not set",
+                    endpoint.address()
+                ),
+            )
+        })
 }
 
 async fn send_password(connection: &mut Connection, password: &[u8]) -> Result<()> {
@@ -117,15 +132,24 @@ async fn scram(
         plain |= mechanism == SCRAM_SHA_256;
     }
     let (binding, mechanism) = match binding {
-        Some(hash) if plus => (ChannelBinding::tls_server_end_point(hash), SCRAM_SHA_256_PLUS),
+        Some(hash) if plus => (
+            ChannelBinding::tls_server_end_point(hash),
+            SCRAM_SHA_256_PLUS,
+        ),
         // The server will refuse if it did offer binding and somebody in between removed the offer.
         Some(_) if plain => (ChannelBinding::unrequested(), SCRAM_SHA_256),
         None if plain => (ChannelBinding::unsupported(), SCRAM_SHA_256),
-        _ => return Err(Error::new(Kind::Denied, "the server offers no SASL mechanism known here")),
+        _ => {
+            return Err(Error::new(
+                Kind::Denied,
+                "the server offers no SASL mechanism known here",
+            ));
+        }
     };
     let mut scram = ScramSha256::new(password.as_bytes(), binding);
     let nonsense = |err| protocol_bug("SCRAM").because(err);
-    frontend::sasl_initial_response(mechanism, scram.message(), &mut connection.out).map_err(nonsense)?;
+    frontend::sasl_initial_response(mechanism, scram.message(), &mut connection.out)
+        .map_err(nonsense)?;
     connection.flush().await?;
     let Message::AuthenticationSaslContinue(body) = connection.message().await? else {
         return Err(protocol_bug("SASL out of order"));
@@ -137,6 +161,10 @@ async fn scram(
         return Err(protocol_bug("SASL out of order"));
     };
     scram.finish(body.data()).map_err(|err| {
-        Error::new(Kind::Denied, "the server did not prove that it knows the password").because(err)
+        Error::new(
+            Kind::Denied,
+            "the server did not prove that it knows the password",
+        )
+        .because(err)
     })
 }

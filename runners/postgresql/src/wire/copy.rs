@@ -86,7 +86,11 @@ impl CopyOut {
             connection,
             out: BytesMut::with_capacity(BLOCK_BYTES + READ_AHEAD),
             tally: Tally::default(),
-            walk: Walk { format, header_bytes, long: None },
+            walk: Walk {
+                format,
+                header_bytes,
+                long: None,
+            },
             rows: None,
         })
     }
@@ -94,7 +98,8 @@ impl CopyOut {
     /// The next block of about `BLOCK_BYTES`; `None` once the server has said that all rows were sent.
     pub(crate) async fn next_block(&mut self) -> Result<Option<Bytes>> {
         while self.rows.is_none() {
-            self.walk.take(&mut self.connection.buf, &mut self.out, &mut self.tally);
+            self.walk
+                .take(&mut self.connection.buf, &mut self.out, &mut self.tally);
             if self.out.len() >= BLOCK_BYTES {
                 break;
             }
@@ -123,7 +128,10 @@ impl CopyOut {
             Some(rows) if rows == self.tally.rows => Ok((self.connection, self.tally)),
             Some(rows) => Err(Error::new(
                 Kind::Bug,
-                format!("the server counted {rows} rows where {} were read", self.tally.rows),
+                format!(
+                    "the server counted {rows} rows where {} were read",
+                    self.tally.rows
+                ),
             )),
             None => Err(protocol_bug("COPY OUT finished before its end")),
         }
@@ -156,17 +164,27 @@ impl Walk {
                 self.take_long(buf, out, tally);
                 continue;
             }
-            let Some(n_bytes) = copy_data_bytes(buf) else { return };
+            let Some(n_bytes) = copy_data_bytes(buf) else {
+                return;
+            };
             if n_bytes > WHOLE_ROW_BYTES {
                 buf.advance(HEAD_BYTES);
-                self.long = Some(Long { left: n_bytes, row: LongRow::default() });
+                self.long = Some(Long {
+                    left: n_bytes,
+                    row: LongRow::default(),
+                });
                 continue;
             }
-            let Some(payload) = buf.get(HEAD_BYTES..HEAD_BYTES + n_bytes) else { return };
+            let Some(payload) = buf.get(HEAD_BYTES..HEAD_BYTES + n_bytes) else {
+                return;
+            };
             out.put_slice(payload);
             let row = payload.get(self.header_bytes..).unwrap_or_default();
             self.header_bytes = self.header_bytes.saturating_sub(n_bytes);
-            if self.format == CopyFormat::Text || row.len() > 2 || (row.len() == 2 && row != BINARY_TRAILER) {
+            if self.format == CopyFormat::Text
+                || row.len() > 2
+                || (row.len() == 2 && row != BINARY_TRAILER)
+            {
                 tally.add_row(row);
             }
             buf.advance(HEAD_BYTES + n_bytes);

@@ -28,9 +28,9 @@ pub(super) enum Socket {
 /// Connects, and negotiates TLS where it is wanted.
 pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     if endpoint.host.starts_with('/') {
-        let stream = UnixStream::connect(endpoint.address()).await.map_err(|err| {
-            unreachable(endpoint, err)
-        })?;
+        let stream = UnixStream::connect(endpoint.address())
+            .await
+            .map_err(|err| unreachable(endpoint, err))?;
         return Ok((Socket::Unix(stream), None));
     }
     let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
@@ -42,7 +42,10 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     if mode == TlsMode::Disable {
         return Ok((Socket::Tcp(stream), None));
     }
-    if !offers_tls(&mut stream).await.map_err(|err| unreachable(endpoint, err))? {
+    if !offers_tls(&mut stream)
+        .await
+        .map_err(|err| unreachable(endpoint, err))?
+    {
         if mode == TlsMode::Prefer {
             return Ok((Socket::Tcp(stream), None));
         }

@@ -11,7 +11,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -27,18 +29,26 @@ pub(super) async fn handshake(
 ) -> Result<(TlsStream<TcpStream>, Binding)> {
     let config = config(&endpoint.tls)?;
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|err| {
-        Error::new(Kind::Config, format!("DB_HOST {:?} is not a host name", endpoint.host)).because(err)
+        Error::new(
+            Kind::Config,
+            format!("DB_HOST {:?} is not a host name", endpoint.host),
+        )
+        .because(err)
     })?;
     let stream = TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await
         .map_err(|err| {
             let certificate = matches!(
-                err.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+                err.get_ref()
+                    .and_then(|inner| inner.downcast_ref::<rustls::Error>()),
                 Some(rustls::Error::InvalidCertificate(_))
             );
             let (kind, way_out) = if certificate {
-                (Kind::Denied, "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE")
+                (
+                    Kind::Denied,
+                    "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE",
+                )
             } else {
                 (Kind::Unreachable, "")
             };
@@ -60,7 +70,9 @@ pub(super) async fn handshake(
 fn signed_with_sha256(certificate: &CertificateDer<'_>) -> bool {
     const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
     const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-    [RSA, ECDSA].iter().any(|oid| certificate.windows(oid.len()).any(|window| window == *oid))
+    [RSA, ECDSA]
+        .iter()
+        .any(|oid| certificate.windows(oid.len()).any(|window| window == *oid))
 }
 
 fn config(tls: &Tls) -> Result<ClientConfig> {
@@ -95,7 +107,9 @@ fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerC
     match &tls.ca_file {
         Some(file) => {
             for certificate in certificates(file, "DB_TLS_CA_FILE")? {
-                roots.add(certificate).map_err(|err| bad_pem(file, "DB_TLS_CA_FILE").because(err))?;
+                roots
+                    .add(certificate)
+                    .map_err(|err| bad_pem(file, "DB_TLS_CA_FILE").because(err))?;
             }
         }
         None => {
@@ -105,7 +119,11 @@ fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerC
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
         .map_err(|err| {
-            Error::new(Kind::Config, "no CA to check the server against; set DB_TLS_CA_FILE").because(err)
+            Error::new(
+                Kind::Config,
+                "no CA to check the server against; set DB_TLS_CA_FILE",
+            )
+            .because(err)
         })?;
     Ok(match tls.mode {
         TlsMode::VerifyFull => inner,
@@ -115,7 +133,11 @@ fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerC
 
 fn read(file: &Path, key: &str) -> Result<Vec<u8>> {
     fs::read(file).map_err(|err| {
-        Error::new(Kind::Config, format!("{key}: cannot read {}", file.display())).because(err)
+        Error::new(
+            Kind::Config,
+            format!("{key}: cannot read {}", file.display()),
+        )
+        .because(err)
     })
 }
 
@@ -126,7 +148,10 @@ fn certificates(file: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> 
 }
 
 fn bad_pem(file: &Path, key: &str) -> Error {
-    Error::new(Kind::Config, format!("{key}: {} does not hold usable PEM", file.display()))
+    Error::new(
+        Kind::Config,
+        format!("{key}: {} does not hold usable PEM", file.display()),
+    )
 }
 
 /// `prefer` and `require`: encryption without identity.
@@ -183,7 +208,10 @@ impl ServerCertVerifier for AnyName {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.0.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+        match self
+            .0
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+        {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -9,8 +9,16 @@ fn message(payload: &[u8]) -> Vec<u8> {
 
 /// Feeds a stream of messages in pieces of `step` bytes and gives the payloads and the tally.
 fn walk(stream: &[u8], format: CopyFormat, step: usize) -> (Vec<u8>, Tally) {
-    let header_bytes = if format == CopyFormat::Binary { BINARY_HEADER_BYTES } else { 0 };
-    let mut walk = Walk { format, header_bytes, long: None };
+    let header_bytes = if format == CopyFormat::Binary {
+        BINARY_HEADER_BYTES
+    } else {
+        0
+    };
+    let mut walk = Walk {
+        format,
+        header_bytes,
+        long: None,
+    };
     let (mut buf, mut out, mut tally) = (BytesMut::new(), BytesMut::new(), Tally::default());
     let mut payloads = Vec::new();
     for piece in stream.chunks(step) {
