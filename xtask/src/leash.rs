@@ -9,10 +9,14 @@ use crate::shell::{Context, Result, cmd};
 /// Waits for the pipe to us to close, which even SIGKILL does, and removes everything with the label.
 const REAPER: &str = r#"
 cat >/dev/null
-for _ in 1 2; do
-    docker ps -aq --filter "label=$0" | xargs -r docker rm --force --volumes
-    docker network ls -q --filter "label=$0" | xargs -r docker network rm
-    docker volume ls -q --filter "label=$0" | xargs -r docker volume rm --force
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    containers=$(docker ps --all --quiet --filter "label=$0")
+    networks=$(docker network ls --quiet --filter "label=$0")
+    volumes=$(docker volume ls --quiet --filter "label=$0")
+    [ -n "$containers$networks$volumes" ] || break
+    [ -z "$containers" ] || docker rm --force --volumes $containers
+    [ -z "$networks" ] || docker network rm $networks
+    [ -z "$volumes" ] || docker volume rm --force $volumes || sleep 1
 done
 "#;
 

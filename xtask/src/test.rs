@@ -2,13 +2,10 @@
 
 use crate::build::{self, tag};
 use crate::clients;
-use crate::docker::docker;
+use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::Result;
 use crate::testbed;
-
-/// On everything that tests start; see `tests/src/world.rs`.
-const LABEL: &str = "planb-test";
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -26,12 +23,15 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         dev: true,
     };
     build::run(project, &dev)?;
+    // Each test binary cleans up after itself; this waits for that, and sees to what it could not.
+    let leash = Leash::new(format!("planb-run={}", std::process::id()))?;
     let mut test = project
         .cargo(["test", "--workspace", "--features", "runner-core/testing"])
         .env(
             "PLANB_VERSIONS",
             project.root.join("images/versions.toml").to_string_lossy(),
         )
+        .env("PLANB_LABEL", leash.label())
         .env("PLANB_RUNNERS", runners(project)?);
     for row in &project.versions.images {
         let tools = clients::ready(project, row, &tag(row, true))?;
@@ -42,7 +42,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         test = test.args(&options.filter).arg("--").args(&options.rest);
     }
     let tested = test.run();
-    sweep()?;
+    drop(leash);
     tested
 }
 
@@ -51,23 +51,4 @@ fn runners(project: &Project) -> Result<String> {
     let runner = project.build_runner("postgresql", false)?;
     let dir = runner.parent().ok_or("a runner without a directory")?;
     Ok(dir.to_string_lossy().into_owned())
-}
-
-/// Removes what a test binary that died could not.
-fn sweep() -> Result<()> {
-    let ids = docker([
-        "ps",
-        "--all",
-        "--quiet",
-        "--filter",
-        &format!("label={LABEL}"),
-    ])
-    .read()?;
-    if ids.is_empty() {
-        return Ok(());
-    }
-    docker(["rm", "--force", "--volumes"])
-        .args(ids.lines())
-        .read()
-        .map(drop)
 }

@@ -267,21 +267,33 @@ mod tests {
         check(
             "engine = \"postgresql\"",
             "engine = \"postgre\"",
-            &expect![[r#"images/versions.toml:5: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#]],
+            &expect![[
+                r#"images/versions.toml:5: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#
+            ]],
         );
         check(
             "suite = \"bookworm\"",
             "suite = \"wormbook\"",
-            &expect![[r#"images/versions.toml:15: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#]],
+            &expect![[
+                r#"images/versions.toml:15: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#
+            ]],
         );
-        check("version = \"18\"", "version = \"17\"", &expect!["images/versions.toml:35: postgresql:17 is there twice"]);
-        check("port = 5432", "prot = 5432", &expect![[r#"
+        check(
+            "version = \"18\"",
+            "version = \"17\"",
+            &expect!["images/versions.toml:35: postgresql:17 is there twice"],
+        );
+        check(
+            "port = 5432",
+            "prot = 5432",
+            &expect![[r#"
             images/versions.toml: TOML parse error at line 9, column 1
               |
             9 | prot = 5432
               | ^^^^
             unknown field `prot`, expected one of `engine`, `version`, `upstream`, `port`, `end_of_life`, `platforms`, `facts`, `stand_in`
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
