@@ -122,9 +122,14 @@ impl Postgres {
             .with("DB_USERNAME", self.user)
             .with("DB_PASSWORD", self.password);
         match seat {
-            Seat::Host => env.with("PG_BIN", tools("postgresql", self.major)),
+            Seat::Host => env.with("PG_BIN", self.tools()),
             Seat::Container => env,
         }
+    }
+
+    /// The directory of this version's client tools, which run on this machine.
+    pub fn tools(&self) -> String {
+        tools("postgresql", self.major)
     }
 
     fn config(&self, database: &str) -> tokio_postgres::Config {

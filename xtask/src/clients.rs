@@ -8,6 +8,12 @@ use crate::project::{Project, make_dir};
 use crate::shell::{Context, Result};
 use crate::versions::Row;
 
+const LIBRARIES: [(&str, &str); 3] = [
+    ("/lib", "lib"),
+    ("/usr/lib", "usr-lib"),
+    ("/lib64", "lib64"),
+];
+
 /// The directory that `PG_BIN` may name: the row's own tools, whatever libc this machine has.
 pub fn ready(project: &Project, row: &Row, image: &str) -> Result<PathBuf> {
     let dir = project
@@ -35,47 +41,54 @@ pub fn ready(project: &Project, row: &Row, image: &str) -> Result<PathBuf> {
 
 fn copy(container: &str, row: &Row, dir: &Path) -> Result<()> {
     let tools = row.facts.get("PG_BIN").ok_or("the row has no PG_BIN")?;
-    for (from, to) in [
-        (tools.as_str(), "bin"),
-        ("/lib", "lib"),
-        ("/lib64", "lib64"),
-    ] {
-        let to = dir.join(to);
-        let copied = docker(["cp", &format!("{container}:{from}"), &to.to_string_lossy()]).read();
-        // Not every architecture has its loader in /lib64.
-        if from != "/lib64" {
-            copied?;
-        }
+    docker([
+        "cp",
+        &format!("{container}:{tools}"),
+        &dir.join("bin").to_string_lossy(),
+    ])
+    .read()?;
+    for (from, to) in LIBRARIES {
+        // Where the libraries are differs by suite and architecture: what is not there is not needed.
+        docker([
+            "cp",
+            &format!("{container}:{from}"),
+            &dir.join(to).to_string_lossy(),
+        ])
+        .output()?;
     }
     Ok(())
 }
 
 /// Each tool becomes `tool.real` beside a script that starts it through its own loader.
 fn wrap(dir: &Path) -> Result<()> {
-    let loader = loader(&dir.join("lib64")).or_else(|| loader(&dir.join("lib")));
+    let mut libs = Vec::new();
+    let mut loader = None;
+    for (_, to) in LIBRARIES {
+        for path in entries(&dir.join(to)) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.ends_with("-linux-gnu") {
+                libs.push(path.display().to_string());
+            } else if name.starts_with("ld-linux") {
+                loader = Some(path);
+            }
+        }
+    }
     let loader = loader.ok_or(format!("no loader in {}", dir.display()))?;
-    let libs = std::fs::read_dir(dir.join("lib"))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
-    let libs = libs.ok_or(format!("no libraries in {}", dir.display()))?;
-    for entry in std::fs::read_dir(dir.join("bin"))? {
-        let tool = entry?.path();
+    for tool in entries(&dir.join("bin")) {
         let real = tool.with_added_extension("real");
         std::fs::rename(&tool, &real)?;
-        let (loader, libs, real) = (loader.display(), libs.display(), real.display());
-        let script =
-            format!("#!/bin/sh\nexec '{loader}' --library-path '{libs}' '{real}' \"$@\"\n");
+        let (loader, libs, real) = (loader.display(), libs.join(":"), real.display());
+        let options = format!("--inhibit-cache --library-path '{libs}'");
+        let script = format!("#!/bin/sh\nexec '{loader}' {options} '{real}' \"$@\"\n");
         std::fs::write(&tool, script)?;
         std::fs::set_permissions(&tool, PermissionsExt::from_mode(0o755))?;
     }
     Ok(())
 }
 
-fn loader(dir: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(dir).ok()?;
-    let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.find(|path| {
-        path.file_name()
-            .is_some_and(|it| it.to_string_lossy().starts_with("ld-linux"))
-    })
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect()
 }

@@ -36,6 +36,14 @@ fn client_tools_reach_a_server_from_this_machine_and_from_a_container() {
         let server = world().postgres(row.version.parse().unwrap());
         let tool = format!("{}/psql", row.facts["PG_BIN"]);
         let (host, port) = server.address(Seat::Container);
+        let local = spawn_program(&format!("{}/pg_dumpall", server.tools()), &["--version"])
+            .wait()
+            .good();
+        assert!(
+            local.stdout.contains(&format!(" {}", row.version)),
+            "{}",
+            local.stdout
+        );
         let url = format!(
             "host={host} port={port} user={} dbname=postgres",
             server.user
