@@ -14,6 +14,7 @@ pub mod docker;
 pub mod leash;
 pub mod project;
 pub mod render;
+pub mod server;
 pub mod setup;
 pub mod shell;
 pub mod test;
