@@ -1,0 +1,233 @@
+//! The servers that a test binary shares, and the only file that knows Docker: on loopback ports, on one network,
+//! started when first asked for, removed when the process ends, however it ends.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{LazyLock, Mutex, OnceLock, mpsc};
+
+use testcontainers::bollard::models::{HostConfig, PortBinding};
+use testcontainers::core::IntoContainerPort;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, GenericImage, ImageExt};
+use tokio::runtime::Runtime;
+use xtask::leash::Leash;
+use xtask::versions::{Row, Versions};
+
+use crate::bucket::Minio;
+use crate::postgres::Postgres;
+
+/// Where a runner sits, and so under which address it finds a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// A process on this machine.
+    Host,
+    /// A container on the test network.
+    Container,
+}
+
+/// Everything that outlives a single test.
+pub struct World {
+    runtime: Runtime,
+    versions: Versions,
+    leash: Leash,
+    network: String,
+    run_label: String,
+    postgres: Mutex<BTreeMap<u32, &'static OnceLock<Postgres>>>,
+    minio: LazyLock<Minio, fn() -> Minio>,
+    names: AtomicU32,
+}
+
+/// The world of this test binary.
+pub fn world() -> &'static World {
+    static WORLD: LazyLock<World> = LazyLock::new(World::new);
+    &WORLD
+}
+
+impl World {
+    fn new() -> Self {
+        let network = format!("planb-test-{}", std::process::id());
+        let leash = Leash::new(format!("planb-test={network}")).unwrap();
+        let run_label = setting("PLANB_LABEL");
+        docker(&[
+            "network",
+            "create",
+            "--label",
+            leash.label(),
+            "--label",
+            &run_label,
+            &network,
+        ]);
+        let versions = std::fs::read_to_string(setting("PLANB_VERSIONS")).unwrap();
+        Self {
+            runtime: Runtime::new().unwrap(),
+            versions: Versions::parse(&versions).unwrap(),
+            leash,
+            network,
+            run_label,
+            postgres: Mutex::default(),
+            minio: LazyLock::new(Minio::start),
+            names: AtomicU32::new(0),
+        }
+    }
+
+    /// The shared server of a major version; each test makes its own databases in it.
+    pub fn postgres(&self, major: u32) -> &'static Postgres {
+        let server = *self
+            .postgres
+            .lock()
+            .unwrap()
+            .entry(major)
+            .or_insert_with(|| Box::leak(Box::default()));
+        server.get_or_init(|| Postgres::start(major, &[]))
+    }
+
+    /// A server for one test, which may do with it as it likes; it goes when it is dropped.
+    pub fn own_postgres(&self, major: u32, args: &[&str]) -> Postgres {
+        Postgres::start(major, args)
+    }
+
+    /// The shared object store; each test makes its own buckets in it.
+    pub fn minio(&self) -> &Minio {
+        &self.minio
+    }
+
+    /// The rows of an engine: what a matrix runs over.
+    pub fn rows(&self, engine: &str) -> Vec<&Row> {
+        self.versions.select(Some(engine)).unwrap()
+    }
+
+    /// A name that no other test of this run has.
+    pub fn unique(&self, stem: &str) -> String {
+        format!("{stem}-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The image of a runner with the dev build in it.
+    pub fn image(&self, engine: &str, version: impl ToString) -> String {
+        xtask::build::tag(
+            self.versions.row(engine, &version.to_string()).unwrap(),
+            true,
+        )
+    }
+
+    /// What `docker run` needs so that a container joins the network and is removed with it.
+    pub fn docker_args(&self) -> [&str; 6] {
+        [
+            "--network",
+            &self.network,
+            "--label",
+            self.leash.label(),
+            "--label",
+            &self.run_label,
+        ]
+    }
+
+    /// Runs a future to its end on the world's own runtime; works inside and outside of other runtimes.
+    pub fn wait<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> T {
+        let (send, receive) = mpsc::channel();
+        self.runtime.spawn(async move {
+            // The test that waited may have given up.
+            let _ = send.send(future.await);
+        });
+        receive.recv().expect("the future panicked")
+    }
+
+    pub(crate) fn upstream(&self, engine: &str, version: u32) -> String {
+        self.versions
+            .row(engine, &version.to_string())
+            .unwrap()
+            .upstream
+            .clone()
+    }
+
+    pub(crate) fn service(&self, name: &str) -> String {
+        let service = self
+            .versions
+            .services
+            .iter()
+            .find(|service| service.name == name);
+        service
+            .expect("a row of images/versions.toml")
+            .upstream
+            .clone()
+    }
+
+    /// Starts a server; where it listens on this machine comes with it.
+    pub(crate) fn start(&self, server: Server) -> Started {
+        let (image, tag) = server.image.rsplit_once(':').unwrap();
+        let name = self.unique(&format!("{}-{}", self.network, server.name));
+        let labels = [self.leash.label(), &self.run_label].map(|it| it.split_once('=').unwrap());
+        let port = server.port;
+        let mut request = GenericImage::new(image.to_owned(), tag.to_owned())
+            .with_exposed_port(port.tcp())
+            .with_network(&self.network)
+            .with_container_name(&name)
+            .with_labels(labels)
+            .with_cmd(server.args)
+            .with_shm_size(256 << 20)
+            .with_host_config_modifier(move |host| on_loopback(host, port));
+        for (key, value) in server.env {
+            request = request.with_env_var(key, value);
+        }
+        self.wait(async move {
+            let container = request.start().await.unwrap();
+            let port = container.get_host_port_ipv4(port.tcp()).await.unwrap();
+            Started {
+                container: Some(container),
+                name,
+                port,
+            }
+        })
+    }
+}
+
+/// A server to be started.
+pub(crate) struct Server {
+    pub(crate) image: String,
+    pub(crate) name: &'static str,
+    pub(crate) port: u16,
+    pub(crate) env: Vec<(&'static str, String)>,
+    pub(crate) args: Vec<String>,
+}
+
+/// A server that runs while this lives.
+pub(crate) struct Started {
+    container: Option<ContainerAsync<GenericImage>>,
+    /// Its name on the test network.
+    pub(crate) name: String,
+    /// Its port on 127.0.0.1.
+    pub(crate) port: u16,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(container) = self.container.take() {
+            // On our runtime, and whatever comes of it: the leash holds what remains.
+            let _ = world().wait(container.rm());
+        }
+    }
+}
+
+fn on_loopback(host: &mut HostConfig, port: u16) {
+    let binding = PortBinding {
+        host_ip: Some("127.0.0.1".into()),
+        host_port: None,
+    };
+    host.publish_all_ports = Some(false);
+    host.port_bindings = Some([(format!("{port}/tcp"), Some(vec![binding]))].into());
+}
+
+/// What `cargo xtask test` tells us.
+pub(crate) fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"))
+}
+
+/// Runs `docker` and yields what it printed.
+pub(crate) fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {}: {said}", args.join(" "));
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}

@@ -1,0 +1,3 @@
+//! Whole jobs, black box: settings in; objects, databases and exit codes out.
+
+mod smoke;

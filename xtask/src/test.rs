@@ -1,0 +1,54 @@
+//! Every test: unit tests, and whole jobs against real servers.
+
+use crate::build::{self, tag};
+use crate::clients;
+use crate::leash::Leash;
+use crate::project::Project;
+use crate::shell::Result;
+use crate::testbed;
+
+#[derive(clap::Args)]
+pub struct Options {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+    /// Passed to the test binaries, e.g. `-- --nocapture`.
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+pub fn run(project: &Project, options: &Options) -> Result<()> {
+    testbed::ready(project, None)?;
+    let dev = build::Options {
+        what: None,
+        dev: true,
+    };
+    build::run(project, &dev)?;
+    // Each test binary cleans up after itself; this waits for that, and sees to what it could not.
+    let leash = Leash::new(format!("planb-run={}", std::process::id()))?;
+    let mut test = project
+        .cargo(["test", "--workspace", "--features", "runner-core/testing"])
+        .env(
+            "PLANB_VERSIONS",
+            project.root.join("images/versions.toml").to_string_lossy(),
+        )
+        .env("PLANB_LABEL", leash.label())
+        .env("PLANB_RUNNERS", runners(project)?);
+    for row in &project.versions.images {
+        let tools = clients::ready(project, row, &tag(row, true))?;
+        let name = format!("PLANB_TOOLS_{}_{}", row.engine, row.version);
+        test = test.env(&name, tools.to_string_lossy());
+    }
+    if !options.rest.is_empty() || options.filter.is_some() {
+        test = test.args(&options.filter).arg("--").args(&options.rest);
+    }
+    let tested = test.run();
+    drop(leash);
+    tested
+}
+
+/// The directory of the dev binaries.
+fn runners(project: &Project) -> Result<String> {
+    let runner = project.build_runner("postgresql", false)?;
+    let dir = runner.parent().ok_or("a runner without a directory")?;
+    Ok(dir.to_string_lossy().into_owned())
+}

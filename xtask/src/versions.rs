@@ -1,0 +1,308 @@
+//! `images/versions.toml`: a row per engine and version, parsed and checked; a wrong row names its line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::shell::{Context, Result};
+
+const FILE: &str = "images/versions.toml";
+const SUITES: [&str; 6] = [
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "sid",
+    "experimental",
+];
+const ENGINES: [&str; 8] = [
+    "mysql",
+    "mariadb",
+    "postgresql",
+    "mongodb",
+    "redis",
+    "valkey",
+    "mssql",
+    "oracle",
+];
+
+/// One image that we ship.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    pub engine: String,
+    pub version: String,
+    /// The server's own image: what tests run against, and where the client tools come from.
+    pub upstream: String,
+    pub port: u16,
+    pub end_of_life: String,
+    pub platforms: Vec<String>,
+    /// What the runner is told about its image, as `ENV`.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    pub stand_in: StandIn,
+}
+
+/// A server that tests need beside the databases.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    pub name: String,
+    pub upstream: String,
+    pub stand_in: StandIn,
+}
+
+/// How an upstream image is made from packages where no registry answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandIn {
+    /// `images/testbed/{recipe}.Dockerfile`
+    pub recipe: String,
+    /// The Debian suite of its base.
+    pub suite: String,
+    /// The server's major version, where the recipe asks for one.
+    #[serde(default)]
+    pub major: String,
+    /// The Go module of a server that no distribution packages.
+    #[serde(default)]
+    pub module: String,
+}
+
+/// The whole table.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    pub images: Vec<Row>,
+    pub services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    image: Vec<Spanned<Row>>,
+    service: Vec<Spanned<Service>>,
+}
+
+impl Versions {
+    /// Reads the table of the repository at `root`.
+    pub fn load(root: &Path) -> Result<Self> {
+        Self::parse(&std::fs::read_to_string(root.join(FILE)).context(FILE)?)
+    }
+
+    /// Parses and checks the table; every wrong row is listed with its line.
+    pub fn parse(text: &str) -> Result<Self> {
+        let file: File = toml::from_str(text).context(FILE)?;
+        let line = |at: usize| text[..at].matches('\n').count() + 1;
+        let mut problems = Vec::new();
+        let mut seen = BTreeSet::new();
+        for row in &file.image {
+            let mut said = row.get_ref().problems();
+            if !seen.insert(row.get_ref().name()) {
+                said.push(format!("{} is there twice", row.get_ref().name()));
+            }
+            problems.extend(said.into_iter().map(|said| (line(row.span().start), said)));
+        }
+        for service in &file.service {
+            let said = service.get_ref().stand_in.problems();
+            problems.extend(
+                said.into_iter()
+                    .map(|said| (line(service.span().start), said)),
+            );
+        }
+        if problems.is_empty() {
+            let images = file.image.into_iter().map(Spanned::into_inner).collect();
+            let services = file.service.into_iter().map(Spanned::into_inner).collect();
+            return Ok(Self { images, services });
+        }
+        let said: Vec<_> = problems
+            .iter()
+            .map(|(line, said)| format!("{FILE}:{line}: {said}"))
+            .collect();
+        Err(said.join("\n").into())
+    }
+
+    /// The rows of `ENGINE[:VERSION]`, or all.
+    pub fn select(&self, what: Option<&str>) -> Result<Vec<&Row>> {
+        let Some(what) = what else {
+            return Ok(self.images.iter().collect());
+        };
+        let (engine, version) = what
+            .split_once(':')
+            .map_or((what, None), |(e, v)| (e, Some(v)));
+        let rows: Vec<_> = self
+            .images
+            .iter()
+            .filter(|row| row.engine == engine && version.is_none_or(|v| row.version == v))
+            .collect();
+        if rows.is_empty() {
+            let known: Vec<_> = self.images.iter().map(Row::name).collect();
+            return Err(format!("no row {what} in {FILE}: there are {}", known.join(", ")).into());
+        }
+        Ok(rows)
+    }
+
+    /// The row of one engine and version.
+    pub fn row(&self, engine: &str, version: &str) -> Result<&Row> {
+        Ok(self.select(Some(&format!("{engine}:{version}")))?[0])
+    }
+
+    /// Everything that the testbed runs: servers with their stand-ins.
+    pub fn servers(&self) -> Vec<(&str, &StandIn)> {
+        let images = self
+            .images
+            .iter()
+            .map(|row| (row.upstream.as_str(), &row.stand_in));
+        let services = self
+            .services
+            .iter()
+            .map(|it| (it.upstream.as_str(), &it.stand_in));
+        images.chain(services).collect()
+    }
+}
+
+impl Row {
+    /// `engine:version`, as on our command line.
+    pub fn name(&self) -> String {
+        format!("{}:{}", self.engine, self.version)
+    }
+
+    /// The image that we build from this row.
+    pub fn image(&self) -> String {
+        format!("plan-b-backup-{}:{}", self.engine, self.version)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut said = self.stand_in.problems();
+        if !ENGINES.contains(&self.engine.as_str()) {
+            said.push(format!(
+                "engine {:?} is none of {}",
+                self.engine,
+                ENGINES.join(", ")
+            ));
+        }
+        if self.version.is_empty() || self.version.contains(|c: char| !tag_char(c)) {
+            said.push(format!("version {:?} cannot be an image tag", self.version));
+        }
+        if !self.upstream.contains(':') {
+            said.push(format!("upstream {:?} has no tag", self.upstream));
+        }
+        if !is_date(&self.end_of_life) {
+            said.push(format!(
+                "end_of_life {:?} is not YYYY-MM-DD",
+                self.end_of_life
+            ));
+        }
+        for platform in &self.platforms {
+            if !["linux/amd64", "linux/arm64"].contains(&platform.as_str()) {
+                said.push(format!(
+                    "platform {platform:?} is neither linux/amd64 nor linux/arm64"
+                ));
+            }
+        }
+        if self.platforms.is_empty() {
+            said.push("platforms is empty".into());
+        }
+        if self.port == 0 {
+            said.push("port is 0".into());
+        }
+        said
+    }
+}
+
+impl StandIn {
+    fn problems(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        if !SUITES.contains(&self.suite.as_str()) {
+            said.push(format!(
+                "suite {:?} is none of {}",
+                self.suite,
+                SUITES.join(", ")
+            ));
+        }
+        if !self.module.is_empty() && !self.module.contains('@') {
+            said.push(format!("module {:?} has no @version", self.module));
+        }
+        said
+    }
+}
+
+fn tag_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+}
+
+fn is_date(text: &str) -> bool {
+    let shape: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '0' } else { c })
+        .collect();
+    shape == "0000-00-00"
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    const GOOD: &str = include_str!("../../images/versions.toml");
+
+    fn check(from: &str, to: &str, expected: &Expect) {
+        let text = GOOD.replacen(from, to, 1);
+        assert_ne!(text, GOOD, "{from:?} is not in the table");
+        expected.assert_eq(&Versions::parse(&text).unwrap_err().to_string());
+    }
+
+    #[test]
+    fn the_table_is_good() {
+        let versions = Versions::parse(GOOD).unwrap();
+        assert_eq!(
+            versions.row("postgresql", "17").unwrap().image(),
+            "plan-b-backup-postgresql:17"
+        );
+    }
+
+    #[test]
+    fn a_wrong_row_names_its_line() {
+        check(
+            "engine = \"postgresql\"",
+            "engine = \"postgre\"",
+            &expect![[
+                r#"images/versions.toml:5: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#
+            ]],
+        );
+        check(
+            "suite = \"bookworm\"",
+            "suite = \"wormbook\"",
+            &expect![[
+                r#"images/versions.toml:15: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#
+            ]],
+        );
+        check(
+            "version = \"18\"",
+            "version = \"17\"",
+            &expect!["images/versions.toml:35: postgresql:17 is there twice"],
+        );
+        check(
+            "port = 5432",
+            "prot = 5432",
+            &expect![[r#"
+            images/versions.toml: TOML parse error at line 9, column 1
+              |
+            9 | prot = 5432
+              | ^^^^
+            unknown field `prot`, expected one of `engine`, `version`, `upstream`, `port`, `end_of_life`, `platforms`, `facts`, `stand_in`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn an_unknown_selection_lists_what_there_is() {
+        let versions = Versions::parse(GOOD).unwrap();
+        let err = versions
+            .select(Some("postgresql:9"))
+            .unwrap_err()
+            .to_string();
+        expect!["no row postgresql:9 in images/versions.toml: there are postgresql:13, postgresql:15, postgresql:17, postgresql:18"].assert_eq(&err);
+    }
+}
