@@ -116,66 +116,29 @@ impl PgDump {
         let Some(held) = self.databases.get_mut(n) else {
             return Ok(());
         };
-        let prefix = held.details.prefix.clone();
-        let mut sources = tables::read(&mut held.holder, server.copy_format).await?;
-        if scope.content == Content::SchemaOnly {
-            held.details.without_rows = sources
-                .drain(..)
-                .map(|source| source.table.display_name())
-                .collect();
-        }
-        seen.extend(sources.iter().map(|source| source.table.plain_name()));
-        let (sources, left_out) = select(sources, scope);
-        held.details.without_rows.extend(left_out);
-        tables::refuse_unreadable(&sources, &server.endpoint.user)?;
-        tables::lock(&mut held.holder, &sources).await?;
-        let script = match scope.content {
-            Content::SchemaOnly => (String::new(), 0),
-            _ => sequences::script(&mut held.holder, &server.endpoint.user).await?,
-        };
-        held.details.n_sequences = script.1;
-        let partial = !(scope.include.is_empty() && scope.exclude.is_empty());
-        if scope.content != Content::SchemaOnly && !partial {
-            held.details.n_large_objects = largeobjects::count(&mut held.holder).await?;
-        }
-        held.details.has_schema = scope.content != Content::DataOnly;
+        let sources = held.tables(server, scope, seen).await?;
+        let script = held.take_stock(server, scope).await?;
         let bounds = key_bounds(&mut held.holder, &sources, server).await?;
-        let n_large_objects = held.details.n_large_objects;
-        let has_schema = held.details.has_schema;
-        held.details.tables = sources.iter().map(|source| source.table.clone()).collect();
-        let units = plan::plan(
-            &sources,
-            scope.parallelism,
-            server.has_tid_range_scan,
-            &|n| bounds.get(&n).copied(),
-        );
-        if has_schema {
-            self.add(
-                &format!("{prefix}schema.dump"),
-                "schema",
-                1 << 20,
-                Work::Schema(n),
-            );
+        let details = held.details.clone();
+        let prefix = &details.prefix;
+        if details.has_schema {
+            let name = format!("{prefix}schema.dump");
+            self.add(&name, "schema", 1 << 20, Work::Schema(n));
         }
-        if script.1 > 0 {
-            let bytes = script.0.len() as u64;
-            self.add(
-                &format!("{prefix}sequences.sql"),
-                "sequences",
-                bytes,
-                Work::Sequences(script.0.into()),
-            );
+        if details.n_sequences > 0 {
+            let name = format!("{prefix}sequences.sql");
+            let n_bytes = script.len() as u64;
+            self.add(&name, "sequences", n_bytes, Work::Sequences(script.into()));
         }
-        if n_large_objects > 0 {
+        if details.n_large_objects > 0 {
             let name = format!("{prefix}largeobjects.sql");
-            self.add(
-                &name,
-                "large_objects",
-                n_large_objects << 10,
-                Work::LargeObjects(n),
-            );
+            let n_bytes = details.n_large_objects << 10;
+            self.add(&name, "large_objects", n_bytes, Work::LargeObjects(n));
         }
-        self.add_units(n, &prefix, &sources, units);
+        let units = plan::plan(&sources, scope.parallelism, server.has_tid_range_scan, &|n| {
+            bounds.get(&n).copied()
+        });
+        self.add_units(n, prefix, &sources, units);
         Ok(())
     }
 
@@ -289,6 +252,45 @@ impl Held {
             lsn,
             details,
         })
+    }
+}
+
+impl Held {
+    /// The tables whose rows are wanted, locked; what is left out is recorded.
+    async fn tables(
+        &mut self,
+        server: &Server,
+        scope: &Scope,
+        seen: &mut Vec<String>,
+    ) -> Result<Vec<Source>> {
+        let mut sources = tables::read(&mut self.holder, server.copy_format).await?;
+        if scope.content == Content::SchemaOnly {
+            let names = sources.drain(..).map(|source| source.table.display_name());
+            self.details.without_rows = names.collect();
+        }
+        seen.extend(sources.iter().map(|source| source.table.plain_name()));
+        let (sources, left_out) = select(sources, scope);
+        self.details.without_rows.extend(left_out);
+        tables::refuse_unreadable(&sources, &server.endpoint.user)?;
+        tables::lock(&mut self.holder, &sources).await?;
+        self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
+        Ok(sources)
+    }
+
+    /// Counts what else is wanted, and reads the sequences' script.
+    async fn take_stock(&mut self, server: &Server, scope: &Scope) -> Result<String> {
+        self.details.has_schema = scope.content != Content::DataOnly;
+        if scope.content == Content::SchemaOnly {
+            return Ok(String::new());
+        }
+        let user = &server.endpoint.user;
+        let (script, n_sequences) = sequences::script(&mut self.holder, user).await?;
+        self.details.n_sequences = n_sequences;
+        // A choice of tables is no choice of large objects, which belong to none.
+        if scope.include.is_empty() {
+            self.details.n_large_objects = largeobjects::count(&mut self.holder).await?;
+        }
+        Ok(script)
     }
 }
 

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use runner_core::engine::{Foreign, Restored, Target};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::stream::ByteStream;
+use runner_core::tool::Finished;
 
 use crate::details::DatabaseDetails;
 use crate::engine::{Postgres, Server};
@@ -84,10 +85,8 @@ async fn feed(
         } else {
             without_unknown_settings(script)
         };
-        tool.args(PSQL)
-            .write(script, &target.cancel)
-            .await
-            .map_err(|err| err.while_doing(doing))?;
+        let finished = tool.args(PSQL).write(script, &target.cancel).await;
+        read_to_its_end(finished.map_err(|err| err.while_doing(doing))?)?;
         return ended.check();
     }
     let options = engine.options();
@@ -113,10 +112,19 @@ async fn feed(
         .await?;
     let psql = server.tools.tool("psql", database).args(PSQL);
     let script = without_unknown_settings(script);
-    psql.write(script, &target.cancel)
-        .await
-        .map(drop)
-        .map_err(|err| err.while_doing(doing))
+    let finished = psql.write(script, &target.cancel).await;
+    read_to_its_end(finished.map_err(|err| err.while_doing(doing))?)
+}
+
+/// A script that quits early has not restored what follows, though `psql` is content.
+fn read_to_its_end(finished: Finished) -> Result<()> {
+    match finished.read_all_input {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::Unfit,
+            "psql left before the end of the script; is there a \q in it?",
+        )),
+    }
 }
 
 /// What a script's first and last bytes told.

@@ -67,103 +67,54 @@ fn names_objects(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn built_in(name: &str) -> Type {
+    fn base(name: &str, element: Oid) -> Type {
         Type {
             built_in: true,
             name: name.into(),
             typtype: "b".into(),
+            element,
             has_binary: true,
             ..Type::default()
         }
     }
 
-    fn types() -> Types {
-        let user = |typtype: &str| Type {
+    fn user(typtype: &str, of: Oid) -> Type {
+        Type {
+            name: "mine".into(),
             typtype: typtype.into(),
+            element: if typtype == "b" { of } else { 0 },
+            base: if typtype == "d" { of } else { 0 },
+            subtype: if typtype == "r" { of } else { 0 },
             has_binary: true,
             ..Type::default()
-        };
+        }
+    }
+
+    fn composite(attributes: &[Oid]) -> Type {
+        Type {
+            attributes: Some(attributes.to_vec()),
+            ..user("c", 0)
+        }
+    }
+
+    fn types() -> Types {
+        let mut aclitem = base("aclitem", 0);
+        aclitem.has_binary = false;
         BTreeMap::from([
-            (23, built_in("int4")),
-            (
-                1007,
-                Type {
-                    element: 23,
-                    ..built_in("_int4")
-                },
-            ),
-            (2205, built_in("regclass")),
-            (
-                2210,
-                Type {
-                    element: 2205,
-                    ..built_in("_regclass")
-                },
-            ),
-            (
-                1033,
-                Type {
-                    has_binary: false,
-                    ..built_in("aclitem")
-                },
-            ),
-            (20000, user("e")),
-            (
-                20001,
-                Type {
-                    element: 20000,
-                    ..user("b")
-                },
-            ),
-            (
-                20002,
-                Type {
-                    base: 23,
-                    ..user("d")
-                },
-            ),
-            (
-                20003,
-                Type {
-                    subtype: 23,
-                    ..user("r")
-                },
-            ),
-            (
-                20004,
-                Type {
-                    attributes: Some(vec![23, 1007]),
-                    ..user("c")
-                },
-            ),
-            (
-                20005,
-                Type {
-                    attributes: Some(vec![23, 20000]),
-                    ..user("c")
-                },
-            ),
-            (
-                20006,
-                Type {
-                    name: "hstore".into(),
-                    ..user("b")
-                },
-            ),
-            (
-                20007,
-                Type {
-                    element: 20004,
-                    ..user("b")
-                },
-            ),
-            (
-                20008,
-                Type {
-                    base: 2205,
-                    ..user("d")
-                },
-            ),
+            (23, base("int4", 0)),
+            (1007, base("_int4", 23)),
+            (1033, aclitem),
+            (2205, base("regclass", 0)),
+            (2210, base("_regclass", 2205)),
+            (20000, user("e", 0)),
+            (20001, user("b", 20000)),
+            (20002, user("d", 23)),
+            (20003, user("r", 23)),
+            (20004, composite(&[23, 1007])),
+            (20005, composite(&[23, 20000])),
+            (20006, user("b", 0)),
+            (20007, user("b", 20004)),
+            (20008, user("d", 2205)),
         ])
     }
 

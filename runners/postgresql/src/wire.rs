@@ -9,7 +9,6 @@ mod copy;
 mod socket;
 mod tls;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -58,7 +57,6 @@ pub(crate) struct Connection {
     socket: Socket,
     buf: BytesMut,
     out: BytesMut,
-    parameters: BTreeMap<String, String>,
     address: String,
     /// Set while a statement runs: a connection dropped or failed midway is not used again.
     busy: bool,
@@ -76,7 +74,6 @@ impl Connection {
                 socket,
                 buf: BytesMut::with_capacity(READ_BYTES),
                 out: BytesMut::new(),
-                parameters: BTreeMap::new(),
                 address: endpoint.address(),
                 busy: true,
             };
@@ -94,11 +91,6 @@ impl Connection {
                 ),
             )),
         }
-    }
-
-    /// A value that the server reported at login, such as `server_version`.
-    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str)
     }
 
     /// Whether the connection is between statements and may be used again.
@@ -179,12 +171,7 @@ impl Connection {
                     return Err(error);
                 }
                 Message::NoticeResponse(body) => log_notice(body.fields()),
-                Message::ParameterStatus(body) => {
-                    if let (Ok(name), Ok(value)) = (body.name(), body.value()) {
-                        self.parameters.insert(name.to_owned(), value.to_owned());
-                    }
-                }
-                Message::NotificationResponse(_) => {}
+                Message::ParameterStatus(_) | Message::NotificationResponse(_) => {}
                 message => return Ok(message),
             }
         }

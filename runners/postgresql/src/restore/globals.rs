@@ -56,20 +56,20 @@ pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -
 fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
     let mut wanted = Vec::new();
     for line in script.lines() {
-        match line.split(' ').next() {
-            Some("CREATE" | "ALTER") if line.split(' ').nth(1) == Some("ROLE") => {
-                if role_of(line).is_some_and(|role| !present.contains(&role)) {
-                    wanted.push(line);
-                }
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("CREATE" | "ALTER"), Some("ROLE")) => {
+                let is_new = role_of(line).is_some_and(|role| !present.contains(&role));
+                wanted.extend(is_new.then_some(line));
             }
-            Some("CREATE" | "ALTER") if line.contains(" TABLESPACE ") => {
+            (Some("CREATE" | "ALTER"), Some("TABLESPACE")) => {
                 tracing::warn!(
                     statement = line,
                     "not restored: a tablespace names a directory of the old server"
                 );
             }
             // Memberships; a grant that is there already is no error.
-            Some("GRANT") if !line.contains(" TABLESPACE ") => wanted.push(line),
+            (Some("GRANT"), _) if !line.contains(" TABLESPACE ") => wanted.push(line),
             _ => {}
         }
     }

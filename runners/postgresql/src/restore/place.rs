@@ -61,9 +61,9 @@ impl Place {
             && server.may_create_databases
             && database.has_schema
             && name != server.maintenance;
-        if !exists
-            && !(target.create_database && server.may_create_databases && database.has_schema)
-        {
+        let may_create =
+            target.create_database && server.may_create_databases && database.has_schema;
+        if !(exists || may_create) {
             return Err(Error::new(
                 Kind::NotFound,
                 format!(
@@ -239,66 +239,47 @@ impl Place {
         connection: &mut Connection,
         staging: &str,
     ) -> Result<()> {
-        let name = &self.name;
-        let renamed = |err: Error, state: &str| {
-            err.while_doing(format!("rename the restored database into place; {state}"))
+        let swapped = match self.exists {
+            true => self.replace(server, connection, staging).await,
+            false => rename(connection, staging, &self.name)
+                .await
+                .map_err(|err| (err, format!("there is no database {:?}, as before", self.name))),
         };
-        if !self.exists {
-            let result = rename(connection, staging, name).await;
-            return match result {
-                Ok(()) => Ok(()),
-                Err(err) => {
-                    let dropped = drop_database(server, connection, staging).await;
-                    Err(renamed(
-                        err,
-                        &format!(
-                            "there is no database {name:?}, as before; {}",
-                            outcome(staging, &dropped)
-                        ),
-                    ))
-                }
-            };
-        }
+        let Err((err, state)) = swapped else {
+            return Ok(());
+        };
+        let dropped = drop_database(server, connection, staging).await;
+        let outcome = outcome(staging, &dropped);
+        Err(err.while_doing(format!(
+            "rename the restored database into place; {state}; {outcome}"
+        )))
+    }
+
+    /// Moves the old database aside and the new one into its place; an error comes with what state that left.
+    async fn replace(
+        &self,
+        server: &Server,
+        connection: &mut Connection,
+        staging: &str,
+    ) -> Result<(), (Error, String)> {
+        let name = &self.name;
+        let reopen = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", ident(name));
         let old = beside(server, name, "planb_old");
         let moved = async {
             shut_out(connection, name).await?;
             rename(connection, name, &old).await
         };
         if let Err(err) = moved.await {
-            let _ = connection
-                .execute(&format!(
-                    "ALTER DATABASE {} ALLOW_CONNECTIONS true",
-                    ident(name)
-                ))
-                .await;
-            let dropped = drop_database(server, connection, staging).await;
-            return Err(renamed(
-                err,
-                &format!(
-                    "the old database {name:?} is untouched; {}",
-                    outcome(staging, &dropped)
-                ),
-            ));
+            let _ = connection.execute(&reopen).await;
+            return Err((err, format!("the old database {name:?} is untouched")));
         }
         if let Err(err) = rename(connection, staging, name).await {
-            let back = rename(connection, &old, name).await;
-            let _ = connection
-                .execute(&format!(
-                    "ALTER DATABASE {} ALLOW_CONNECTIONS true",
-                    ident(name)
-                ))
-                .await;
-            let dropped = drop_database(server, connection, staging).await;
-            let state = match back {
+            let state = match rename(connection, &old, name).await {
                 Ok(()) => format!("the old database {name:?} is back in its place"),
-                Err(_) => format!(
-                    "the old database is whole and is now called {old:?}; rename it to {name:?}"
-                ),
+                Err(_) => format!("the old database is whole and now called {old:?}; rename it to {name:?}"),
             };
-            return Err(renamed(
-                err,
-                &format!("{state}; {}", outcome(staging, &dropped)),
-            ));
+            let _ = connection.execute(&reopen).await;
+            return Err((err, state));
         }
         if let Err(err) = drop_database(server, connection, &old).await {
             tracing::warn!(database = old, reason = %err, "the replaced database could not be dropped; drop it by hand");
