@@ -135,9 +135,12 @@ impl PgDump {
             let n_bytes = details.n_large_objects << 10;
             self.add(&name, "large_objects", n_bytes, Work::LargeObjects(n));
         }
-        let units = plan::plan(&sources, scope.parallelism, server.has_tid_range_scan, &|n| {
-            bounds.get(&n).copied()
-        });
+        let units = plan::plan(
+            &sources,
+            scope.parallelism,
+            server.has_tid_range_scan,
+            &|n| bounds.get(&n).copied(),
+        );
         self.add_units(n, prefix, &sources, units);
         Ok(())
     }

@@ -122,7 +122,7 @@ fn read_to_its_end(finished: Finished) -> Result<()> {
         true => Ok(()),
         false => Err(Error::new(
             Kind::Unfit,
-            "psql left before the end of the script; is there a \q in it?",
+            "psql left before the end of the script; is there a \\q in it?",
         )),
     }
 }

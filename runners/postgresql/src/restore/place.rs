@@ -243,7 +243,12 @@ impl Place {
             true => self.replace(server, connection, staging).await,
             false => rename(connection, staging, &self.name)
                 .await
-                .map_err(|err| (err, format!("there is no database {:?}, as before", self.name))),
+                .map_err(|err| {
+                    (
+                        err,
+                        format!("there is no database {:?}, as before", self.name),
+                    )
+                }),
         };
         let Err((err, state)) = swapped else {
             return Ok(());
@@ -276,7 +281,9 @@ impl Place {
         if let Err(err) = rename(connection, staging, name).await {
             let state = match rename(connection, &old, name).await {
                 Ok(()) => format!("the old database {name:?} is back in its place"),
-                Err(_) => format!("the old database is whole and now called {old:?}; rename it to {name:?}"),
+                Err(_) => format!(
+                    "the old database is whole and now called {old:?}; rename it to {name:?}"
+                ),
             };
             let _ = connection.execute(&reopen).await;
             return Err((err, state));
