@@ -170,6 +170,9 @@ impl Fault {
                 Verdict::Final(Kind::Config) if self.message.contains("certificate") => {
                     "name the authority's certificate in STORAGE_CA_FILE".to_owned()
                 }
+                Verdict::Final(Kind::Config) if self.message.contains("InvalidContentType") => {
+                    "STORAGE_ENDPOINT says https and the store speaks http".to_owned()
+                }
                 Verdict::Final(_) => String::new(),
             },
         }
@@ -182,7 +185,7 @@ impl fmt::Display for Fault {
         write!(f, "{:?} {}: ", self.op, self.target)?;
         if let Some(code) = &self.code {
             f.write_str(code)?;
-            if !self.message.is_empty() && self.message != *code {
+            if self.message != *code {
                 write!(f, ": {}", self.message.trim_end_matches('.'))?;
             }
         } else {
@@ -250,7 +253,8 @@ fn answered(code: Option<&str>, status: u16) -> Verdict {
 
 /// No answer came: the network, a proxy, a certificate, or no credentials to ask with.
 fn unanswered(message: &str) -> Verdict {
-    if message.contains("invalid peer certificate") || message.contains("UnknownIssuer") {
+    let is_misconfigured = ["invalid peer certificate", "InvalidContentType"];
+    if is_misconfigured.iter().any(|text| message.contains(text)) {
         Verdict::Final(Kind::Config)
     } else if message.contains("credentials") && !message.contains("timed out") {
         Verdict::Final(Kind::Denied)
