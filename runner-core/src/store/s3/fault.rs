@@ -75,7 +75,12 @@ impl Fault {
     {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let code = error.code().map(str::to_owned);
-        let message = error.message().map_or_else(|| causes(error), str::to_owned);
+        let message = match (error.message(), status) {
+            (Some(message), _) => message.to_owned(),
+            // The SDK has only its own Debug output to offer here.
+            (None, Some(300..)) => "the store gave no reason".to_owned(),
+            (None, _) => causes(error),
+        };
         let verdict = match error {
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => {
                 answered(code.as_deref(), status.unwrap_or_default())
