@@ -21,7 +21,7 @@ pub const KEYS: &[Key] = &[
     Key::plain(
         "BACKUP_PATH",
         "{engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}",
-        "Where the backup lies below `STORAGE_PREFIX`; to read one also `latest`, or the key of a stock tool's dump",
+        "Where the backup lies below `STORAGE_PREFIX`; to read one also `latest` (the newest complete one of `DB_HOST` and `DB_NAME`), or to restore one the key of a stock tool's dump",
     ),
     Key::plain(
         "PARALLELISM",

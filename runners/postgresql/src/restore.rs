@@ -15,6 +15,7 @@ use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::{Postgres, Server};
 use crate::options::Options;
 use crate::session::Pool;
+use crate::sql;
 use crate::tools::check_not_older;
 
 pub(crate) use place::Place;
@@ -172,20 +173,17 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
-        place.open(self.server, self.database).await?;
+        let new_owner = self.options.owner.as_deref();
+        place.open(self.server, self.database, new_owner).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = self
-                    .options
-                    .owner
-                    .as_deref()
-                    .or(match self.options.no_owner {
-                        true => None,
-                        false => Some(self.database.owner.as_str()),
-                    });
-                place
-                    .settle(self.server, Some(self.database), owner)
-                    .await?;
+                let owner = new_owner.or(match self.options.no_owner {
+                    true => None,
+                    false => Some(self.database.owner.as_str()),
+                });
+                // A backup of rows alone says nothing about the database as a whole.
+                let properties = self.database.has_schema.then_some(self.database);
+                place.settle(self.server, properties, owner).await?;
                 Ok(Restored {
                     n_verified,
                     rows,
@@ -205,6 +203,10 @@ impl Context<'_> {
             &self.database.encoding,
         );
         let schema = schema::Schema::read(self).await?;
+        if let Some(owner) = self.options.owner.as_deref().filter(|_| schema.is_some()) {
+            // Large objects belong to whoever creates them, and tables of that role are its to fill.
+            pool.add_prologue(&format!("SET ROLE {}", sql::ident(owner)));
+        }
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
         } else {

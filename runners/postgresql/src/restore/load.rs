@@ -252,7 +252,7 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
     if context.target.drop_existing && !names.is_empty() {
         tracing::warn!(tables = names.len(), "the rows that are there are removed");
         connection
-            .execute(&format!("TRUNCATE {}", names.join(", ")))
+            .execute(&format!("TRUNCATE ONLY {}", names.join(", ONLY ")))
             .await?;
     }
     if context.server.is_superuser {
