@@ -259,7 +259,7 @@ async fn operate<E: Engine>(
         started_at,
         job,
     };
-    let ticker = telemetry.ticker(&context.progress, context.job.operation.as_str());
+    let ticker = telemetry.ticker(&context.progress);
     let result = match context.job.operation {
         Operation::Backup => back_up(&engine, &context, event).await,
         Operation::Restore => bring_back(&engine, &context, event).await,
