@@ -237,24 +237,49 @@ impl Run {
             return Err(interrupted());
         }
         let json = Bytes::from(manifest.render()?);
-        match store.commit(&manifest_name(&self.path), json).await? {
-            Commit::Created => Ok(()),
-            Commit::Exists => Err(taken(store, &self.path, None)),
+        match store.commit(&manifest_name(&self.path), json).await {
+            Ok(Commit::Created) => Ok(()),
+            Ok(Commit::Exists) => Err(taken(store, &self.path, None)),
+            // The answer may have been lost after the store had taken it.
+            Err(err) => match self.is_committed(store).await {
+                Ok(true) => Ok(()),
+                _ => Err(err),
+            },
+        }
+    }
+
+    async fn is_committed(&self, store: &dyn Store) -> Result<bool> {
+        match catalog::read(store, &self.path).await {
+            Ok(manifest) => Ok(manifest.backup_id == self.backup_id),
+            Err(err) if err.kind() == Kind::NotFound => Ok(false),
+            Err(err) => Err(err),
         }
     }
 
     /// Removes what this run uploaded; what cannot be removed is left to `prune`.
     async fn clean_up(&self, store: &dyn Store) {
-        let removed = remove_all(store, &self.own).await;
-        let is_empty = catalog::read(store, &self.path)
-            .await
-            .is_err_and(|err| err.kind() == Kind::NotFound);
-        let removed = match (removed, is_empty) {
-            (Ok(()), true) => store.delete(&format!("{}/{RESTORE_MD}", self.path)).await,
-            (removed, _) => removed,
-        };
-        if let Err(err) = removed {
+        if let Err(err) = self.remove(store).await {
             tracing::warn!(path = self.path, reason = %err, "what was uploaded could not be removed; `prune` will");
+        }
+    }
+
+    async fn remove(&self, store: &dyn Store) -> Result<()> {
+        // A manifest whose answer was lost and which turns up late must never name objects that are gone.
+        let taken = match catalog::read(store, &self.path).await {
+            Ok(manifest) if manifest.backup_id == self.backup_id => {
+                return Err(Error::new(
+                    Kind::Store,
+                    "the manifest was written after all",
+                ));
+            }
+            Ok(_) => true,
+            Err(err) if err.kind() == Kind::NotFound => false,
+            Err(err) => return Err(err),
+        };
+        remove_all(store, &self.own).await?;
+        match taken {
+            true => Ok(()),
+            false => store.delete(&format!("{}/{RESTORE_MD}", self.path)).await,
         }
     }
 }

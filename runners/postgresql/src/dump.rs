@@ -291,7 +291,7 @@ impl Held {
         self.details.n_sequences = n_sequences;
         // A choice of tables is no choice of large objects, which belong to none.
         if scope.include.is_empty() {
-            self.details.n_large_objects = largeobjects::count(&mut self.holder).await?;
+            self.details.n_large_objects = largeobjects::count(&mut self.holder, user).await?;
         }
         Ok(script)
     }

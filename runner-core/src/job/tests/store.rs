@@ -167,7 +167,9 @@ fn encryption_is_never_half_configured() {
     );
     check(
         "DB_NAME=x ENCRYPTION_RECIPIENTS=me",
-        &expect![[r#"invalid configuration: ENCRYPTION_RECIPIENTS "me": recipient 1: it does not start with age1"#]],
+        &expect![[
+            r#"invalid configuration: ENCRYPTION_RECIPIENTS "me": recipient 1: it does not start with age1"#
+        ]],
     );
     check(
         "DB_NAME=x ENCRYPTION_RECIPIENTS= ENCRYPTION_PASSPHRASE_FILE=",
@@ -202,7 +204,9 @@ fn encryption_is_never_half_configured() {
     check_with(
         &[("ENCRYPTION_IDENTITY", "s3cret")],
         "restore latest",
-        &expect!["invalid configuration: ENCRYPTION_IDENTITY: line 1 is not an AGE-SECRET-KEY-1…: invalid Bech32 encoding"],
+        &expect![
+            "invalid configuration: ENCRYPTION_IDENTITY: line 1 is not an AGE-SECRET-KEY-1…: invalid Bech32 encoding"
+        ],
     );
     let sealed = job(&[], &[("DB_NAME", "x"), ("ENCRYPTION_PASSPHRASE", "p")]);
     assert!(sealed.codec.encryption.is_some());
