@@ -183,7 +183,7 @@ pub trait Engine: Send + Sync + Sized + 'static {
     const DEFAULT_PORT: u16;
     /// Whether `DB_NAME` is required.
     const HAS_DATABASES: bool;
-    type Options: FromEnv + Send;
+    type Options: FromEnv + Clone + Send + Sync;
     type Dump: Dump;
 
     fn new(database: Database, options: Self::Options) -> Result<Self>;

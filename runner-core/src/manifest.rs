@@ -68,7 +68,7 @@ pub struct Encryption {
 /// One named stream of a backup.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
-    /// Under the backup's prefix, such as `data/public.orders/00003.copy.zst.age`.
+    /// Under the backup's prefix, such as `<backup id>/data/public.orders/00003.copy.zst.age`.
     pub path: String,
     /// The engine's word for what it holds: `schema`, `data`, `tar`, …
     pub kind: String,
@@ -138,6 +138,13 @@ impl Manifest {
             ));
         }
         serde_json::from_slice(json).map_err(damaged)
+    }
+
+    /// An artifact's name as the engine gave it: its path without the directory of this run.
+    pub fn name<'a>(&self, artifact: &'a Artifact) -> &'a str {
+        let own = artifact.path.strip_prefix(self.backup_id.as_str());
+        own.and_then(|name| name.strip_prefix('/'))
+            .unwrap_or(&artifact.path)
     }
 
     pub fn render(&self) -> Result<Vec<u8>> {

@@ -1,8 +1,10 @@
 //! Where backups live: one small trait, two implementors.
 
+pub mod connect;
 pub mod layout;
 pub mod operator;
 pub mod s3;
+pub mod segments;
 
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
 use crate::stream::ByteStream;
+
+pub use connect::{StoreSettings, connect};
 
 /// One object of a listing; `name` is relative to the store's root.
 #[derive(Clone, Debug, PartialEq, Eq)]

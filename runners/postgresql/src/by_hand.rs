@@ -1,0 +1,176 @@
+//! `RESTORE.md`: how to restore this very backup with stock tools alone.
+
+use runner_core::codec::Compression;
+use runner_core::manifest::{Artifact, Manifest};
+
+use crate::details::{DatabaseDetails, Details, Table};
+
+/// Renders the instructions; commands are to be run in a copy of the backup's directory.
+pub(crate) fn render(manifest: &Manifest) -> String {
+    let details = Details::of(manifest).unwrap_or_default();
+    let decode = decode_command(manifest);
+    let mut text = format!(
+        "# Restoring this backup by hand\n\n\
+         PostgreSQL {} on {}, database `{}`, taken {}.\n\n\
+         Stock tools are enough: `psql` and `pg_restore` of PostgreSQL {} or newer{}. Copy this directory\n\
+         to a disk, change into it, and set `PGHOST`, `PGUSER` and so on. To check the copy first, compare\n\
+         `sha256sum` of each file with `manifest.json`.\n",
+        manifest.engine_version,
+        manifest.host,
+        manifest.database,
+        manifest.started_at,
+        details.server_version_num / 10_000,
+        tools(manifest),
+    );
+    if manifest.encryption.is_some() {
+        text.push_str("\nThe files are encrypted with age: put your identity into `key.txt`, or, if a passphrase was\nused, leave out `-i key.txt` and type it when asked.\n");
+    }
+    if let Some(globals) = manifest
+        .artifacts
+        .iter()
+        .find(|artifact| artifact.kind == "globals")
+    {
+        text.push_str(&format!(
+            "\n## Roles\n\nErrors that a role already exists can be ignored.\n\n```sh\n{} | psql -d postgres\n```\n",
+            read(&decode, globals)
+        ));
+    }
+    for database in &details.databases {
+        text.push_str(&one_database(manifest, database, &decode));
+    }
+    text
+}
+
+fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -> String {
+    let of_kind = |kind: &str| {
+        let directory = database.prefix.clone();
+        let kind = kind.to_owned();
+        manifest.artifacts.iter().filter(move |artifact| {
+            let name = manifest.name(artifact).strip_prefix(&directory);
+            artifact.kind == kind && name.is_some_and(|name| !name.contains('/'))
+        })
+    };
+    let name = shell_quote(&database.name);
+    let mut text = format!("\n## Database `{}`\n\n```sh\n", database.name);
+    let schema = of_kind("schema").next();
+    if let Some(schema) = schema {
+        let locale: String = database
+            .locale
+            .iter()
+            .filter_map(|(option, value)| match option.as_str() {
+                "LC_COLLATE" => Some(format!(" --lc-collate={}", shell_quote(value))),
+                "LC_CTYPE" => Some(format!(" --lc-ctype={}", shell_quote(value))),
+                _ => None,
+            })
+            .collect();
+        text.push_str(&format!(
+            "createdb --template=template0 --encoding={}{locale} {name}\n",
+            database.encoding
+        ));
+        text.push_str(&format!("{} > schema.dump\n", read(decode, schema)));
+        text.push_str(&format!(
+            "pg_restore --exit-on-error --section=pre-data -d {name} schema.dump\n"
+        ));
+    }
+    text.push_str(&format!(
+        "psql -X -q -v ON_ERROR_STOP=1 -d {name} <<'END'\nSET client_encoding = '{}';\n",
+        database.encoding
+    ));
+    for table in &database.tables {
+        for line in copy_lines(manifest, database, table, decode) {
+            text.push_str(&line);
+        }
+    }
+    text.push_str("END\n");
+    for kind in ["sequences", "large_objects"] {
+        for artifact in of_kind(kind) {
+            text.push_str(&format!(
+                "{} | psql -X -q -v ON_ERROR_STOP=1 -o /dev/null -d {name}\n",
+                read(decode, artifact)
+            ));
+        }
+    }
+    if schema.is_some() {
+        text.push_str(&format!(
+            "pg_restore --exit-on-error --section=post-data -d {name} schema.dump\n"
+        ));
+    }
+    text.push_str(&format!("psql -X -d {name} -c ANALYZE\n```\n"));
+    text
+}
+
+/// `\copy` from the decoding pipeline, one line for each file that holds rows of the table.
+fn copy_lines(
+    manifest: &Manifest,
+    database: &DatabaseDetails,
+    table: &Table,
+    decode: &str,
+) -> Vec<String> {
+    let data_name = database.data_name(table);
+    let mut lines = Vec::new();
+    for artifact in &manifest.artifacts {
+        for data in artifact.data.iter().filter(|data| data.table == data_name) {
+            let mut command = read(decode, artifact);
+            if let Some(member) = &data.member {
+                command.push_str(&format!(" | tar -xOf - {}", shell_quote(member)));
+            }
+            let columns = table.sql_columns();
+            lines.push(format!(
+                "\\copy {}{columns} from program '{}' with (format {})\n",
+                table.sql_name(),
+                command.replace('\'', "''"),
+                table.format
+            ));
+        }
+    }
+    lines
+}
+
+fn tools(manifest: &Manifest) -> String {
+    let mut tools = String::new();
+    match Compression::parse(&manifest.compression) {
+        Ok(Compression::Zstd(_)) => tools.push_str(", `zstd`"),
+        Ok(Compression::Gzip(_)) => tools.push_str(", `gzip`"),
+        Ok(Compression::Lz4) => tools.push_str(", `lz4`"),
+        _ => {}
+    }
+    if manifest.encryption.is_some() {
+        tools.push_str(", `age`");
+    }
+    tools + ", `tar`"
+}
+
+/// What turns a stored file on standard input into what the engine wrote.
+fn decode_command(manifest: &Manifest) -> String {
+    let mut stages = Vec::new();
+    if manifest.encryption.is_some() {
+        stages.push("age -d -i key.txt");
+    }
+    match Compression::parse(&manifest.compression) {
+        Ok(Compression::Zstd(_)) => stages.push("zstd -dc"),
+        Ok(Compression::Gzip(_)) => stages.push("gzip -dc"),
+        Ok(Compression::Lz4) => stages.push("lz4 -dc"),
+        _ => {}
+    }
+    stages.join(" | ")
+}
+
+fn read(decode: &str, artifact: &Artifact) -> String {
+    let files: Vec<String> = artifact
+        .objects()
+        .iter()
+        .map(|segment| shell_quote(&segment.path))
+        .collect();
+    match decode {
+        "" => format!("cat {}", files.join(" ")),
+        decode => format!("cat {} | {decode}", files.join(" ")),
+    }
+}
+
+fn shell_quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/%+=".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}

@@ -1,0 +1,452 @@
+//! A snapshot of one or all databases, held open, and the plan of what to read in it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream;
+use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
+use runner_core::error::{Error, Kind, Result};
+use runner_core::progress::Progress;
+use runner_core::store::layout::safe_component;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::details::{DatabaseDetails, Details, Table};
+use crate::engine::Server;
+use crate::plan::{self, Unit};
+use crate::rows::{self, Job};
+use crate::session::{self, Pool};
+use crate::sql;
+use crate::tables::{self, Source};
+use crate::tools::Tools;
+use crate::wire::Connection;
+use crate::{describe, largeobjects, sequences};
+
+/// What `begin` makes.
+pub(crate) struct PgDump {
+    tools: Tools,
+    maintenance: String,
+    is_superuser: bool,
+    pieces: Vec<Piece>,
+    units: BTreeMap<String, Work>,
+    databases: Vec<Held>,
+    details: Details,
+    progress: Progress,
+    cancel: CancellationToken,
+}
+
+/// What stands behind a piece's name; the number is that of its database.
+enum Work {
+    Globals,
+    Schema(usize),
+    Rows(usize, Box<Job>),
+    Small(usize, Vec<Job>),
+    Sequences(Bytes),
+    LargeObjects(usize),
+}
+
+/// One database's snapshot.
+struct Held {
+    holder: Connection,
+    pool: Pool,
+    snapshot: String,
+    lsn: Option<String>,
+    details: DatabaseDetails,
+}
+
+impl PgDump {
+    /// Takes the snapshots, one right after the other, then plans.
+    pub(crate) async fn begin(
+        server: &Server,
+        scope: &Scope,
+        names: Vec<String>,
+        all: bool,
+    ) -> Result<Self> {
+        let mut dump = Self {
+            tools: server.tools.clone(),
+            maintenance: server.maintenance.clone(),
+            is_superuser: server.is_superuser,
+            pieces: Vec::new(),
+            units: BTreeMap::new(),
+            databases: Vec::new(),
+            details: Details {
+                server_version_num: server.version_num,
+                globals: all && scope.content != Content::DataOnly,
+                databases: Vec::new(),
+            },
+            progress: scope.progress.clone(),
+            cancel: scope.cancel.clone(),
+        };
+        for name in &names {
+            dump.databases.push(Held::take(server, name, all).await?);
+        }
+        if dump.details.globals {
+            dump.add("globals.sql", "globals", 64 << 10, Work::Globals);
+        }
+        let mut seen = Vec::new();
+        for n in 0..dump.databases.len() {
+            dump.plan_database(n, server, scope, &mut seen).await?;
+        }
+        refuse_unmatched(scope, &seen)?;
+        // What every restore needs first is read first; then the largest, so that none is left alone at the end.
+        dump.pieces.sort_by_key(|piece| {
+            let is_rows = matches!(piece.kind, "rows" | "small");
+            (is_rows, std::cmp::Reverse(piece.estimated_bytes))
+        });
+        Ok(dump)
+    }
+
+    fn add(&mut self, name: &str, kind: &'static str, estimated_bytes: u64, work: Work) {
+        self.pieces.push(Piece {
+            name: name.to_owned(),
+            kind,
+            estimated_bytes,
+        });
+        self.units.insert(name.to_owned(), work);
+    }
+
+    async fn plan_database(
+        &mut self,
+        n: usize,
+        server: &Server,
+        scope: &Scope,
+        seen: &mut Vec<String>,
+    ) -> Result<()> {
+        let Some(held) = self.databases.get_mut(n) else {
+            return Ok(());
+        };
+        let sources = held.tables(server, scope, seen).await?;
+        let script = held.take_stock(server, scope).await?;
+        let bounds = key_bounds(&mut held.holder, &sources, server).await?;
+        let details = held.details.clone();
+        let prefix = &details.prefix;
+        if details.has_schema {
+            let name = format!("{prefix}schema.dump");
+            self.add(&name, "schema", 1 << 20, Work::Schema(n));
+        }
+        if details.n_sequences > 0 {
+            let name = format!("{prefix}sequences.sql");
+            let n_bytes = script.len() as u64;
+            self.add(&name, "sequences", n_bytes, Work::Sequences(script.into()));
+        }
+        if details.n_large_objects > 0 {
+            let name = format!("{prefix}largeobjects.sql");
+            let n_bytes = details.n_large_objects << 10;
+            self.add(&name, "large_objects", n_bytes, Work::LargeObjects(n));
+        }
+        let units = plan::plan(
+            &sources,
+            scope.parallelism,
+            server.has_tid_range_scan,
+            &|n| bounds.get(&n).copied(),
+        );
+        self.add_units(n, prefix, &sources, units);
+        Ok(())
+    }
+
+    fn add_units(&mut self, n: usize, prefix: &str, sources: &[Source], units: Vec<(Unit, u64)>) {
+        let mut n_tars = 0;
+        for (unit, estimated_bytes) in units {
+            match unit {
+                Unit::Rows {
+                    table,
+                    range,
+                    n: part,
+                    of,
+                } => {
+                    let Some(source) = sources.get(table) else {
+                        continue;
+                    };
+                    let job = job(prefix, &source.table, range.as_deref());
+                    let name = match of {
+                        1 => format!("{prefix}data/{}.copy", job.member),
+                        _ => format!("{prefix}data/{}/{part:05}.copy", job.member),
+                    };
+                    self.add(&name, "rows", estimated_bytes, Work::Rows(n, Box::new(job)));
+                }
+                Unit::Small(tables) => {
+                    let jobs = tables.iter().filter_map(|table| sources.get(*table));
+                    let jobs = jobs
+                        .map(|source| job(prefix, &source.table, None))
+                        .collect();
+                    let name = format!("{prefix}data/small-{n_tars:05}.tar");
+                    n_tars += 1;
+                    self.add(&name, "small", estimated_bytes, Work::Small(n, jobs));
+                }
+            }
+        }
+    }
+
+    async fn open_schema(&self, n: usize) -> Result<Opened> {
+        let held = self.held(n)?;
+        let tool = self
+            .tools
+            .tool("pg_dump", &held.details.name)
+            .args([
+                "--format=custom",
+                "--compress=0",
+                "--no-password",
+                "--lock-wait-timeout=60000",
+            ])
+            // Rows, sequence values and large objects are ours; the rest is all that these two sections hold.
+            .args(["--section=pre-data", "--section=post-data", "--no-blobs"])
+            .arg(format!("--snapshot={}", held.snapshot));
+        Ok(Opened {
+            body: tool.read(&self.cancel).await?,
+            proof: Proof::default(),
+        })
+    }
+
+    async fn open_globals(&self) -> Result<Opened> {
+        let mut tool = self
+            .tools
+            .tool("pg_dumpall", &self.maintenance)
+            .args(["--globals-only", "--no-password"])
+            .arg(format!("--database={}", self.maintenance));
+        if !self.is_superuser {
+            tracing::warn!(
+                "only a superuser may read passwords of roles; they are not in this backup"
+            );
+            tool = tool.arg("--no-role-passwords");
+        }
+        Ok(Opened {
+            body: tool.read(&self.cancel).await?,
+            proof: Proof::default(),
+        })
+    }
+
+    fn held(&self, n: usize) -> Result<&Held> {
+        self.databases
+            .get(n)
+            .ok_or_else(|| Error::new(Kind::Bug, "a piece of no database"))
+    }
+}
+
+impl Held {
+    async fn take(server: &Server, name: &str, all: bool) -> Result<Self> {
+        let mut holder = session::connect(&server.endpoint, name, server.patience).await?;
+        holder.execute(sql::BEGIN_SNAPSHOT).await?;
+        let snapshot = holder
+            .query_one("SELECT pg_catalog.pg_export_snapshot()")
+            .await?
+            .unwrap_or_default();
+        let lsn = holder
+            .query_one(
+                "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
+                 ELSE pg_catalog.pg_current_wal_lsn() END",
+            )
+            .await?;
+        let mut details = describe::read(&mut holder, name).await?;
+        if all {
+            details.prefix = format!("{}/", component(name));
+        }
+        let pool = Pool::in_snapshot(
+            &server.endpoint,
+            name,
+            server.patience,
+            &details.encoding,
+            &snapshot,
+        );
+        Ok(Self {
+            holder,
+            pool,
+            snapshot,
+            lsn,
+            details,
+        })
+    }
+}
+
+impl Held {
+    /// The tables whose rows are wanted, locked; what is left out is recorded.
+    async fn tables(
+        &mut self,
+        server: &Server,
+        scope: &Scope,
+        seen: &mut Vec<String>,
+    ) -> Result<Vec<Source>> {
+        let mut sources = tables::read(&mut self.holder, server.copy_format).await?;
+        if scope.content == Content::SchemaOnly {
+            let names = sources.drain(..).map(|source| source.table.display_name());
+            self.details.without_rows = names.collect();
+        }
+        seen.extend(sources.iter().map(|source| source.table.plain_name()));
+        let (sources, left_out) = select(sources, scope);
+        self.details.without_rows.extend(left_out);
+        tables::refuse_unreadable(&sources, &server.endpoint.user)?;
+        tables::lock(&mut self.holder, &sources).await?;
+        self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
+        Ok(sources)
+    }
+
+    /// Counts what else is wanted, and reads the sequences' script.
+    async fn take_stock(&mut self, server: &Server, scope: &Scope) -> Result<String> {
+        self.details.has_schema = scope.content != Content::DataOnly;
+        if scope.content == Content::SchemaOnly {
+            return Ok(String::new());
+        }
+        let user = &server.endpoint.user;
+        let (script, n_sequences) = sequences::script(&mut self.holder, user).await?;
+        self.details.n_sequences = n_sequences;
+        // A choice of tables is no choice of large objects, which belong to none.
+        if scope.include.is_empty() {
+            self.details.n_large_objects = largeobjects::count(&mut self.holder).await?;
+        }
+        Ok(script)
+    }
+}
+
+impl Dump for PgDump {
+    fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    async fn open(&self, piece: &Piece) -> Result<Opened> {
+        let work = self.units.get(&piece.name);
+        match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
+            Work::Globals => self.open_globals().await,
+            Work::Schema(n) => self.open_schema(*n).await,
+            Work::Rows(n, job) => rows::open_one(&self.held(*n)?.pool, job, &self.progress).await,
+            Work::Small(n, jobs) => Ok(rows::open_tar(
+                &self.held(*n)?.pool,
+                jobs.clone(),
+                &self.progress,
+            )),
+            Work::Sequences(script) => {
+                let script = script.clone();
+                let body = stream::once(async move { Ok(script) }).boxed();
+                Ok(Opened {
+                    body,
+                    proof: Proof::default(),
+                })
+            }
+            Work::LargeObjects(n) => {
+                let held = self.held(*n)?;
+                Ok(rows::open_script(
+                    &held.pool,
+                    &held.details.prefix,
+                    largeobjects::copies(),
+                    &self.progress,
+                ))
+            }
+        }
+    }
+
+    async fn finish(mut self) -> Result<Finished> {
+        let mut points = Vec::new();
+        for mut held in self.databases {
+            // An error here means that the snapshot did not live to the end.
+            held.holder.execute("COMMIT").await.map_err(|err| {
+                err.while_doing(format!("release the snapshot of {:?}", held.details.name))
+            })?;
+            held.pool.close().await;
+            held.holder.close().await;
+            points.push(
+                json!({"database": held.details.name, "snapshot": held.snapshot, "lsn": held.lsn}),
+            );
+            self.details.databases.push(held.details);
+        }
+        let consistency = match points.len() {
+            1 => points.remove(0),
+            _ => json!({"databases": points}),
+        };
+        let details = serde_json::to_value(&self.details)
+            .map_err(|err| Error::new(Kind::Bug, "render details").because(err))?;
+        Ok(Finished {
+            consistency,
+            details,
+        })
+    }
+}
+
+/// A table's name in paths: dots inside a name are escaped, so that two tables never share one.
+fn component(name: &str) -> String {
+    safe_component(name).replace('.', "%2E")
+}
+
+pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
+    Job {
+        data_name: format!("{prefix}{}", table.display_name()),
+        sql: table.copy_out_sql(range),
+        format: table.copy_format(),
+        member: format!("{}.{}", component(&table.schema), component(&table.name)),
+    }
+}
+
+/// Splits tables into those whose rows are wanted and readable here, and the names of the rest.
+fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, Vec<String>) {
+    let mut left_out = Vec::new();
+    let mut kept = Vec::new();
+    for source in sources {
+        let name = source.table.plain_name();
+        let wanted = (scope.include.is_empty() || scope.include.matches(&name))
+            && !scope.exclude.matches(&name);
+        let standby_cannot = source
+            .unreadable
+            .is_some_and(|reason| reason.starts_with("unlogged"));
+        if wanted && standby_cannot {
+            tracing::warn!(
+                table = name,
+                "unlogged: a standby cannot read its rows; only its definition is backed up"
+            );
+        }
+        if wanted && !standby_cannot {
+            kept.push(source);
+        } else {
+            left_out.push(source.table.display_name());
+        }
+    }
+    (kept, left_out)
+}
+
+fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
+    if scope.content == Content::SchemaOnly {
+        return Ok(());
+    }
+    for (key, patterns) in [
+        ("INCLUDE_TABLES", &scope.include),
+        ("EXCLUDE_TABLES", &scope.exclude),
+    ] {
+        let unmatched = patterns.unmatched(names.iter().map(String::as_str));
+        if !unmatched.is_empty() {
+            return Err(Error::new(
+                Kind::Config,
+                format!("{key}: no table matches {}", unmatched.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The least and the greatest key of large tables that have one, where ranges are cut by key.
+async fn key_bounds(
+    holder: &mut Connection,
+    sources: &[Source],
+    server: &Server,
+) -> Result<BTreeMap<usize, (i64, i64)>> {
+    let mut bounds = BTreeMap::new();
+    if server.has_tid_range_scan {
+        return Ok(bounds);
+    }
+    for (n, source) in sources.iter().enumerate() {
+        let Some(key) = source
+            .key
+            .as_ref()
+            .filter(|_| source.size_bytes >= plan::SPLIT_BYTES)
+        else {
+            continue;
+        };
+        let key = sql::ident(key);
+        let statement = format!(
+            "SELECT min({key}), max({key}) FROM ONLY {}",
+            source.table.sql_name()
+        );
+        let row = holder.query(&statement).await?.pop().unwrap_or_default();
+        let number = |i: usize| row.get(i).cloned().flatten().and_then(|n| n.parse().ok());
+        if let (Some(min), Some(max)) = (number(0), number(1)) {
+            bounds.insert(n, (min, max));
+        }
+    }
+    Ok(bounds)
+}

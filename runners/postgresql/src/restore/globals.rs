@@ -1,0 +1,107 @@
+//! Roles: those that are missing are created; those that are there stay as they are.
+
+use std::collections::BTreeSet;
+
+use futures::StreamExt;
+use runner_core::engine::Target;
+use runner_core::error::{Error, Kind, Result};
+use runner_core::progress::Progress;
+use runner_core::source::Backup;
+use runner_core::workers::unless_cancelled;
+
+use crate::engine::Server;
+
+/// A script of roles longer than this is no cluster's.
+const MAX_BYTES: usize = 64 << 20;
+
+/// Runs the statements of `globals.sql` that concern roles which are not there yet, and memberships.
+/// Tablespaces name directories of the old server; they are left to a person, and said so.
+pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -> Result<()> {
+    let Some(artifact) = backup.of_kind("globals").next() else {
+        return Ok(());
+    };
+    let mut body = backup.open(artifact, Progress::default());
+    let mut script = Vec::new();
+    while let Some(block) = body.next().await {
+        script.extend_from_slice(&block?);
+        if script.len() > MAX_BYTES {
+            return Err(Error::new(
+                Kind::Unfit,
+                "globals.sql is longer than any cluster's roles",
+            ));
+        }
+    }
+    let script = String::from_utf8_lossy(&script);
+    let mut connection = server.connect(&server.maintenance).await?;
+    let rows = connection
+        .query("SELECT rolname FROM pg_catalog.pg_roles")
+        .await?;
+    let present: BTreeSet<String> = rows
+        .into_iter()
+        .filter_map(|row| row.into_iter().next().flatten())
+        .collect();
+    for statement in wanted(&script, &present) {
+        let run = connection.execute(statement);
+        if let Err(err) = unless_cancelled(&target.cancel, run).await {
+            // The statement may hold a password's hash and is not repeated here.
+            let role = role_of(statement).unwrap_or_default();
+            return Err(err.while_doing(format!("restore the role {role:?} from globals.sql")));
+        }
+    }
+    connection.close().await;
+    Ok(())
+}
+
+/// `pg_dumpall` writes one statement a line.
+fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
+    let mut wanted = Vec::new();
+    for line in script.lines() {
+        let mut words = line.split(' ');
+        match (words.next(), words.next()) {
+            (Some("CREATE" | "ALTER"), Some("ROLE")) => {
+                let is_new = role_of(line).is_some_and(|role| !present.contains(&role));
+                wanted.extend(is_new.then_some(line));
+            }
+            (Some("CREATE" | "ALTER"), Some("TABLESPACE")) => {
+                tracing::warn!(
+                    statement = line,
+                    "not restored: a tablespace names a directory of the old server"
+                );
+            }
+            // Memberships; a grant that is there already is no error.
+            (Some("GRANT"), _) if !line.contains(" TABLESPACE ") => wanted.push(line),
+            _ => {}
+        }
+    }
+    wanted
+}
+
+/// The role that a `CREATE ROLE` or `ALTER ROLE` names, unquoted.
+fn role_of(statement: &str) -> Option<String> {
+    let rest = statement.split_once(" ROLE ")?.1;
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let end = quoted.replace("\"\"", "\0\0").find('"')?;
+        return Some(quoted.get(..end)?.replace("\"\"", "\""));
+    }
+    Some(rest.split([' ', ';']).next()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_that_are_there_are_left_alone() {
+        let script = "SET x = 1;\nCREATE ROLE app;\nALTER ROLE app WITH LOGIN PASSWORD 'SCRAM';\n\
+                      CREATE ROLE \"odd \"\"one\";\nGRANT app TO postgres;\nALTER ROLE postgres WITH SUPERUSER;\n";
+        let present = BTreeSet::from(["postgres".to_owned(), "app".to_owned()]);
+        assert_eq!(
+            wanted(script, &present),
+            ["CREATE ROLE \"odd \"\"one\";", "GRANT app TO postgres;"]
+        );
+        assert_eq!(
+            role_of("CREATE ROLE \"odd \"\"one\";").as_deref(),
+            Some("odd \"one")
+        );
+    }
+}

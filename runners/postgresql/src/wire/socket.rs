@@ -1,0 +1,121 @@
+//! The byte stream under a session: TCP or a Unix socket, with TLS as `DB_TLS_MODE` says.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use postgres_protocol::message::frontend;
+use runner_core::engine::TlsMode;
+use runner_core::error::{Error, Kind, Result};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
+
+use super::Endpoint;
+use super::tls;
+
+/// What SCRAM may bind the login to: the server certificate's hash, when there is TLS.
+pub(super) type Binding = Option<Vec<u8>>;
+
+/// A connected stream.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects, and negotiates TLS where it is wanted.
+pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
+    if endpoint.host.starts_with('/') {
+        let stream = UnixStream::connect(endpoint.address())
+            .await
+            .map_err(|err| unreachable(endpoint, err))?;
+        return Ok((Socket::Unix(stream), None));
+    }
+    let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+        .await
+        .map_err(|err| unreachable(endpoint, err))?;
+    // A failure to set an option costs speed, not correctness.
+    let _ = stream.set_nodelay(true);
+    let mode = endpoint.tls.mode;
+    if mode == TlsMode::Disable {
+        return Ok((Socket::Tcp(stream), None));
+    }
+    if !offers_tls(&mut stream)
+        .await
+        .map_err(|err| unreachable(endpoint, err))?
+    {
+        if mode == TlsMode::Prefer {
+            return Ok((Socket::Tcp(stream), None));
+        }
+        return Err(Error::new(
+            Kind::Denied,
+            format!(
+                "{} does not speak TLS and DB_TLS_MODE insists on it; turn on ssl in the server or set DB_TLS_MODE=disable",
+                endpoint.address()
+            ),
+        ));
+    }
+    let (stream, binding) = tls::handshake(endpoint, stream).await?;
+    Ok((Socket::Tls(Box::new(stream)), binding))
+}
+
+async fn offers_tls(stream: &mut TcpStream) -> io::Result<bool> {
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    stream.write_all(&request).await?;
+    Ok(stream.read_u8().await? == b'S')
+}
+
+fn unreachable(endpoint: &Endpoint, err: io::Error) -> Error {
+    Error::new(
+        Kind::Unreachable,
+        format!("cannot connect to PostgreSQL on {}", endpoint.address()),
+    )
+    .because(err)
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! TLS as libpq's modes mean it: <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use runner_core::engine::{Tls, TlsMode};
+use runner_core::error::{Error, Kind, Result};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+use sha2::{Digest, Sha256};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::Endpoint;
+use super::socket::Binding;
+
+/// Makes the TLS session and tells what SCRAM may bind to.
+pub(super) async fn handshake(
+    endpoint: &Endpoint,
+    stream: TcpStream,
+) -> Result<(TlsStream<TcpStream>, Binding)> {
+    let config = config(&endpoint.tls)?;
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(|err| {
+        Error::new(
+            Kind::Config,
+            format!("DB_HOST {:?} is not a host name", endpoint.host),
+        )
+        .because(err)
+    })?;
+    let stream = TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .map_err(|err| {
+            let certificate = matches!(
+                err.get_ref()
+                    .and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+                Some(rustls::Error::InvalidCertificate(_))
+            );
+            let (kind, way_out) = if certificate {
+                (
+                    Kind::Denied,
+                    "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE",
+                )
+            } else {
+                (Kind::Unreachable, "")
+            };
+            Error::new(kind, format!("TLS with {}{way_out}", endpoint.address())).because(err)
+        })?;
+    // RFC 5929 hashes the certificate with its signature's hash, SHA-256 for MD5, SHA-1 and SHA-256. Other
+    // signatures are rare on database servers; for them the login goes unbound.
+    let binding = stream
+        .get_ref()
+        .1
+        .peer_certificates()
+        .and_then(|chain| chain.first())
+        .filter(|certificate| signed_with_sha256(certificate))
+        .map(|certificate| Sha256::digest(certificate).to_vec());
+    Ok((stream, binding))
+}
+
+/// Looks for sha256WithRSAEncryption or ecdsa-with-SHA256, whose identifiers stand in the certificate.
+fn signed_with_sha256(certificate: &CertificateDer<'_>) -> bool {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    [RSA, ECDSA]
+        .iter()
+        .any(|oid| certificate.windows(oid.len()).any(|window| window == *oid))
+}
+
+fn config(tls: &Tls) -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = verifier(tls, &provider)?;
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|err| Error::new(Kind::Bug, "TLS versions").because(err))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let (Some(cert_file), Some(key_file)) = (&tls.cert_file, &tls.key_file) else {
+        return Ok(builder.with_no_client_auth());
+    };
+    let key = PrivateKeyDer::from_pem_slice(&read(key_file, "DB_TLS_KEY_FILE")?)
+        .map_err(|err| bad_pem(key_file, "DB_TLS_KEY_FILE").because(err))?;
+    builder
+        .with_client_auth_cert(certificates(cert_file, "DB_TLS_CERT_FILE")?, key)
+        .map_err(|err| bad_pem(cert_file, "DB_TLS_CERT_FILE").because(err))
+}
+
+fn verifier(tls: &Tls, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>> {
+    // As libpq does: a CA that is given is used, even where the mode does not insist on one.
+    let check_chain = match tls.mode {
+        TlsMode::VerifyCa | TlsMode::VerifyFull => true,
+        TlsMode::Require => tls.ca_file.is_some(),
+        TlsMode::Prefer | TlsMode::Disable => false,
+    };
+    if !check_chain {
+        return Ok(Arc::new(AnyCertificate(Arc::clone(provider))));
+    }
+    let mut roots = RootCertStore::empty();
+    match &tls.ca_file {
+        Some(file) => {
+            for certificate in certificates(file, "DB_TLS_CA_FILE")? {
+                roots
+                    .add(certificate)
+                    .map_err(|err| bad_pem(file, "DB_TLS_CA_FILE").because(err))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map_err(|err| {
+            Error::new(
+                Kind::Config,
+                "no CA to check the server against; set DB_TLS_CA_FILE",
+            )
+            .because(err)
+        })?;
+    Ok(match tls.mode {
+        TlsMode::VerifyFull => inner,
+        _ => Arc::new(AnyName(inner)),
+    })
+}
+
+fn read(file: &Path, key: &str) -> Result<Vec<u8>> {
+    fs::read(file).map_err(|err| {
+        Error::new(
+            Kind::Config,
+            format!("{key}: cannot read {}", file.display()),
+        )
+        .because(err)
+    })
+}
+
+fn certificates(file: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>> {
+    CertificateDer::pem_slice_iter(&read(file, key)?)
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(|err| bad_pem(file, key).because(err))
+}
+
+fn bad_pem(file: &Path, key: &str) -> Error {
+    Error::new(
+        Kind::Config,
+        format!("{key}: {} does not hold usable PEM", file.display()),
+    )
+}
+
+/// `prefer` and `require`: encryption without identity.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+/// `verify-ca`: the chain counts, the name does not.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self
+            .0
+            .verify_server_cert(end_entity, intermediates, name, ocsp, now)
+        {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
+}
