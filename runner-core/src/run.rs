@@ -227,7 +227,7 @@ async fn notify(
     let Some(notify) = notify else { return };
     let sent = async {
         let id = Uuid::now_v7().simple().to_string();
-        Webhook::new(notify, &format!("msg_{id}"), now)?
+        Webhook::new(notify, &id, now)?
             .deliver(event, Timing::within(deadline))
             .await
     };
