@@ -227,7 +227,7 @@ async fn notify(
     let Some(notify) = notify else { return };
     let sent = async {
         let id = Uuid::now_v7().simple().to_string();
-        Webhook::new(notify, &format!("msg_{id}"), now)?
+        Webhook::new(notify, &id, now)?
             .deliver(event, Timing::within(deadline))
             .await
     };
@@ -259,7 +259,7 @@ async fn operate<E: Engine>(
         started_at,
         job,
     };
-    let ticker = telemetry.ticker(&context.progress, context.job.operation.as_str());
+    let ticker = telemetry.ticker(&context.progress);
     let result = match context.job.operation {
         Operation::Backup => back_up(&engine, &context, event).await,
         Operation::Restore => bring_back(&engine, &context, event).await,

@@ -35,9 +35,12 @@ pub(crate) async fn check(engine: &Postgres, manifest: &Manifest, target: &Targe
 }
 
 async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result<Plan> {
-    let details = Details::of(manifest)?;
+    let mut details = Details::of(manifest)?;
     let is_single = matches!(details.databases.as_slice(), [_]) && manifest.database != "*";
     let named = target.database.as_str();
+    if !is_single && named != "*" {
+        details.choose(named)?;
+    }
     let server = match is_single {
         true => engine.server(&["postgres", "template1", named]).await?,
         false => engine.server(&["postgres", "template1"]).await?,
@@ -54,7 +57,10 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
     check_versions(&server, &details, manifest).await?;
     let mut places = Vec::new();
     for database in &details.databases {
-        let name = if is_single { named } else { &database.name };
+        let name = match is_single && named != "*" {
+            true => named,
+            false => &database.name,
+        };
         check_tables_wanted(database, target)?;
         let place = Place::find(&server, name, database, target).await?;
         place

@@ -48,7 +48,8 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
         .cloned()
         .collect();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.logical_bytes));
-    context.target.progress.reset(
+    context.target.progress.begin(
+        "load rows",
         artifacts
             .iter()
             .map(|artifact| artifact.logical_bytes)
