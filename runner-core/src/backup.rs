@@ -1,5 +1,6 @@
 //! Backing up: pieces in parallel into the store, the manifest last.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -58,7 +59,12 @@ pub async fn run<E: Engine>(
     unless_cancelled(cancel, context.store.prepare()).await?;
     refuse_existing(context.store.as_ref(), &path).await?;
     let probe = unless_cancelled(cancel, engine.probe()).await?;
-    tracing::info!(engine_version = probe.engine_version, size_bytes = probe.size_bytes, facts = ?probe.facts, "the server is ready");
+    tracing::info!(
+        engine_version = probe.engine_version,
+        size_bytes = probe.size_bytes,
+        "the server is ready: {}",
+        said(&probe.facts)
+    );
     let backup_id = Uuid::now_v7().to_string();
     let run = Run {
         path: path.clone(),
@@ -73,6 +79,14 @@ pub async fn run<E: Engine>(
             Err(err)
         }
     }
+}
+
+fn said(facts: &BTreeMap<String, String>) -> String {
+    let facts: Vec<String> = facts
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    facts.join(", ")
 }
 
 async fn refuse_existing(store: &dyn Store, path: &str) -> Result<()> {
@@ -128,9 +142,10 @@ impl Run {
         };
         let dump = Arc::new(unless_cancelled(&context.cancel, engine.begin(&scope)).await?);
         let pieces = dump.pieces().to_vec();
-        context
-            .progress
-            .expect_bytes(pieces.iter().map(|piece| piece.estimated_bytes).sum());
+        context.progress.begin(
+            "back up",
+            pieces.iter().map(|piece| piece.estimated_bytes).sum(),
+        );
         let memory_bytes =
             (context.store.put_memory_bytes() + job.codec.window_bytes()) * job.parallelism as u64;
         tracing::info!(

@@ -259,7 +259,7 @@ async fn operate<E: Engine>(
         started_at,
         job,
     };
-    let ticker = telemetry.ticker(&context.progress, context.job.operation.as_str());
+    let ticker = telemetry.ticker(&context.progress);
     let result = match context.job.operation {
         Operation::Backup => back_up(&engine, &context, event).await,
         Operation::Restore => bring_back(&engine, &context, event).await,
@@ -298,7 +298,15 @@ async fn back_up<E: Engine>(
     event.backup_path = Some(path.clone());
     let done = backup::run(engine, context, path).await?;
     fill(event, &done.manifest);
-    Ok(Shown::message(format!("backup {} is complete", done.path)))
+    let time = done
+        .manifest
+        .finished_at
+        .duration_since(done.manifest.started_at);
+    Ok(show::backed_up(
+        &done.path,
+        &done.manifest,
+        time.unsigned_abs(),
+    ))
 }
 
 async fn bring_back<E: Engine>(

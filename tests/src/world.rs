@@ -141,15 +141,7 @@ impl World {
     }
 
     pub(crate) fn service(&self, name: &str) -> String {
-        let service = self
-            .versions
-            .services
-            .iter()
-            .find(|service| service.name == name);
-        service
-            .expect("a row of images/versions.toml")
-            .upstream
-            .clone()
+        self.versions.service(name).unwrap().upstream.clone()
     }
 
     /// Starts a server; where it listens on this machine comes with it.

@@ -53,6 +53,8 @@ struct Held {
     snapshot: String,
     lsn: Option<String>,
     details: DatabaseDetails,
+    /// Tables that are not even described.
+    hidden: Vec<Table>,
 }
 
 impl PgDump {
@@ -191,7 +193,12 @@ impl PgDump {
             ])
             // Rows, sequence values and large objects are ours; the rest is all that these two sections hold.
             .args(["--section=pre-data", "--section=post-data", "--no-blobs"])
-            .arg(format!("--snapshot={}", held.snapshot));
+            .arg(format!("--snapshot={}", held.snapshot))
+            .args(
+                held.hidden
+                    .iter()
+                    .map(|table| format!("--exclude-table={}", table.sql_name())),
+            );
         Ok(Opened {
             body: tool.read(&self.cancel).await?,
             proof: Proof::default(),
@@ -254,6 +261,7 @@ impl Held {
             snapshot,
             lsn,
             details,
+            hidden: Vec::new(),
         })
     }
 }
@@ -273,7 +281,8 @@ impl Held {
         }
         seen.extend(sources.iter().map(|source| source.table.plain_name()));
         let (sources, left_out) = select(sources, scope);
-        self.details.without_rows.extend(left_out);
+        self.details.without_rows.extend(left_out.without_rows);
+        self.hidden = left_out.hidden;
         tables::refuse_unreadable(&sources, &server.endpoint.user)?;
         tables::lock(&mut self.holder, &sources).await?;
         self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
@@ -291,7 +300,7 @@ impl Held {
         self.details.n_sequences = n_sequences;
         // A choice of tables is no choice of large objects, which belong to none.
         if scope.include.is_empty() {
-            self.details.n_large_objects = largeobjects::count(&mut self.holder).await?;
+            self.details.n_large_objects = largeobjects::count(&mut self.holder, user).await?;
         }
         Ok(script)
     }
@@ -374,27 +383,39 @@ pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
     }
 }
 
-/// Splits tables into those whose rows are wanted and readable here, and the names of the rest.
-fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, Vec<String>) {
-    let mut left_out = Vec::new();
+/// Tables that stay out.
+#[derive(Default)]
+struct LeftOut {
+    without_rows: Vec<String>,
+    /// Excluded, and not to be locked either, which `pg_dump` does with all that it describes.
+    hidden: Vec<Table>,
+}
+
+/// Splits tables into those whose rows are wanted and readable here, and the rest.
+fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, LeftOut) {
+    let mut left_out = LeftOut::default();
     let mut kept = Vec::new();
     for source in sources {
         let name = source.table.plain_name();
-        let wanted = (scope.include.is_empty() || scope.include.matches(&name))
-            && !scope.exclude.matches(&name);
-        let standby_cannot = source
-            .unreadable
-            .is_some_and(|reason| reason.starts_with("unlogged"));
-        if wanted && standby_cannot {
-            tracing::warn!(
-                table = name,
-                "unlogged: a standby cannot read its rows; only its definition is backed up"
-            );
-        }
-        if wanted && !standby_cannot {
-            kept.push(source);
-        } else {
-            left_out.push(source.table.display_name());
+        let included = scope.include.is_empty() || scope.include.matches(&name);
+        let wanted = included && !scope.exclude.matches(&name);
+        match source.unreadable {
+            Some(tables::UNLOGGED) if wanted => {
+                tracing::warn!(
+                    table = name,
+                    "unlogged: a standby cannot read its rows; only its definition is backed up"
+                );
+                left_out.without_rows.push(source.table.display_name());
+            }
+            _ if wanted => kept.push(source),
+            Some(tables::NO_SELECT | tables::NO_USAGE) if scope.exclude.matches(&name) => {
+                tracing::warn!(
+                    table = name,
+                    "excluded and not readable: not even its definition is backed up"
+                );
+                left_out.hidden.push(source.table);
+            }
+            _ => left_out.without_rows.push(source.table.display_name()),
         }
     }
     (kept, left_out)

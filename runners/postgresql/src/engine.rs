@@ -82,11 +82,11 @@ impl Postgres {
         for database in databases {
             match session::connect(&self.endpoint, database, self.patience).await {
                 Ok(connection) => return self.learn(connection, database).await,
-                Err(err) if err.kind() == Kind::NotFound || refusal.is_none() => {
-                    let is_final = err.kind() != Kind::NotFound && err.kind() != Kind::Denied;
-                    if is_final || err.to_string().contains("28P01") {
-                        return Err(err);
-                    }
+                // Another database may let us in; a wrong password is wrong for all.
+                Err(err)
+                    if matches!(err.kind(), Kind::NotFound | Kind::Denied)
+                        && !err.to_string().contains("28P01") =>
+                {
                     refusal.get_or_insert(err);
                 }
                 Err(err) => return Err(err),

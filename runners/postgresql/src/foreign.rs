@@ -45,7 +45,8 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
         ..DatabaseDetails::default()
     };
     let place = Place::find(&server, &target.database, &details, target).await?;
-    place.open(&server, &details).await?;
+    let owner = engine.options().owner.as_deref();
+    place.open(&server, &details, owner).await?;
     let fed = feed(
         engine,
         &server,
@@ -58,9 +59,7 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
     if let Err(err) = fed {
         return Err(place.give_up(&server, err).await);
     }
-    place
-        .settle(&server, None, engine.options().owner.as_deref())
-        .await?;
+    place.settle(&server, None, owner).await?;
     Ok(Restored {
         n_verified: 0,
         rows: 0,
@@ -93,6 +92,9 @@ async fn feed(
     let mut tool = tool.args(["--exit-on-error", "--no-password"]);
     if options.no_owner || options.owner.is_some() {
         tool = tool.arg("--no-owner");
+    }
+    if let Some(owner) = &options.owner {
+        tool = tool.arg(format!("--role={owner}"));
     }
     if options.no_privileges {
         tool = tool.arg("--no-privileges");

@@ -3,7 +3,7 @@
 //! `COPY` in text format passes a line without backslashes through unchanged, so the statements below are
 //! built by the server, one a line, and the artifact is a script that `psql` runs.
 
-use runner_core::error::Result;
+use runner_core::error::{Error, Kind, Result};
 
 use crate::wire::Connection;
 
@@ -62,9 +62,27 @@ pub(crate) fn is_wanted(line: &str, owners: bool, privileges: bool) -> bool {
     (owners || !line.starts_with("ALTER ")) && (privileges || !line.starts_with("GRANT "))
 }
 
-/// How many large objects the database has.
-pub(crate) async fn count(connection: &mut Connection) -> Result<u64> {
-    let statement = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
-    let count = connection.query_one(statement).await?;
-    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
+const COUNT: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE NOT pg_catalog.pg_has_role(lomowner, 'USAGE') \
+AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(lomacl) a WHERE a.privilege_type = 'SELECT' \
+AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))) FROM pg_catalog.pg_largeobject_metadata";
+
+/// How many large objects the database has; refused when this login may not read them all.
+pub(crate) async fn count(connection: &mut Connection, user: &str) -> Result<u64> {
+    let row = connection.query(COUNT).await?.pop().unwrap_or_default();
+    let number = |i: usize| {
+        row.get(i)
+            .cloned()
+            .flatten()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0)
+    };
+    match (number(0), number(1)) {
+        (count, 0) => Ok(count),
+        (_, unreadable) => Err(Error::new(
+            Kind::Denied,
+            format!(
+                "the login {user:?} may not read {unreadable} large objects; GRANT SELECT ON LARGE OBJECT on each, or their owner's role"
+            ),
+        )),
+    }
 }

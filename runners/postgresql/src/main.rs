@@ -9,6 +9,8 @@ mod foreign;
 mod largeobjects;
 mod options;
 mod plan;
+#[cfg(test)]
+mod readme;
 mod restore;
 mod rows;
 mod sequences;

@@ -15,6 +15,7 @@ use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::{Postgres, Server};
 use crate::options::Options;
 use crate::session::Pool;
+use crate::sql;
 use crate::tools::check_not_older;
 
 pub(crate) use place::Place;
@@ -34,9 +35,12 @@ pub(crate) async fn check(engine: &Postgres, manifest: &Manifest, target: &Targe
 }
 
 async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result<Plan> {
-    let details = Details::of(manifest)?;
+    let mut details = Details::of(manifest)?;
     let is_single = matches!(details.databases.as_slice(), [_]) && manifest.database != "*";
     let named = target.database.as_str();
+    if !is_single && named != "*" {
+        details.choose(named)?;
+    }
     let server = match is_single {
         true => engine.server(&["postgres", "template1", named]).await?,
         false => engine.server(&["postgres", "template1"]).await?,
@@ -53,7 +57,10 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
     check_versions(&server, &details, manifest).await?;
     let mut places = Vec::new();
     for database in &details.databases {
-        let name = if is_single { named } else { &database.name };
+        let name = match is_single && named != "*" {
+            true => named,
+            false => &database.name,
+        };
         check_tables_wanted(database, target)?;
         let place = Place::find(&server, name, database, target).await?;
         place
@@ -172,20 +179,17 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
-        place.open(self.server, self.database).await?;
+        let new_owner = self.options.owner.as_deref();
+        place.open(self.server, self.database, new_owner).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = self
-                    .options
-                    .owner
-                    .as_deref()
-                    .or(match self.options.no_owner {
-                        true => None,
-                        false => Some(self.database.owner.as_str()),
-                    });
-                place
-                    .settle(self.server, Some(self.database), owner)
-                    .await?;
+                let owner = new_owner.or(match self.options.no_owner {
+                    true => None,
+                    false => Some(self.database.owner.as_str()),
+                });
+                // A backup of rows alone says nothing about the database as a whole.
+                let properties = self.database.has_schema.then_some(self.database);
+                place.settle(self.server, properties, owner).await?;
                 Ok(Restored {
                     n_verified,
                     rows,
@@ -205,6 +209,10 @@ impl Context<'_> {
             &self.database.encoding,
         );
         let schema = schema::Schema::read(self).await?;
+        if let Some(owner) = self.options.owner.as_deref().filter(|_| schema.is_some()) {
+            // Large objects belong to whoever creates them, and tables of that role are its to fill.
+            pool.add_prologue(&format!("SET ROLE {}", sql::ident(owner)));
+        }
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
         } else {
@@ -213,9 +221,11 @@ impl Context<'_> {
         let rows = load::rows(self, &pool).await?;
         load::scripts(self, &pool).await?;
         if let Some(schema) = &schema {
+            self.target.progress.begin("indexes and constraints", 0);
             schema.restore(self, database, "post-data").await?;
         }
         let mut connection = pool.take().await?;
+        self.target.progress.begin("analyze", 0);
         tracing::info!(database, "analyze");
         connection
             .execute("ANALYZE")

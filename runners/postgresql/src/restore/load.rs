@@ -48,7 +48,8 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
         .cloned()
         .collect();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.logical_bytes));
-    context.target.progress.reset(
+    context.target.progress.begin(
+        "load rows",
         artifacts
             .iter()
             .map(|artifact| artifact.logical_bytes)
@@ -252,7 +253,7 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
     if context.target.drop_existing && !names.is_empty() {
         tracing::warn!(tables = names.len(), "the rows that are there are removed");
         connection
-            .execute(&format!("TRUNCATE {}", names.join(", ")))
+            .execute(&format!("TRUNCATE ONLY {}", names.join(", ONLY ")))
             .await?;
     }
     if context.server.is_superuser {

@@ -169,12 +169,17 @@ impl Place {
         self.staging.as_deref().unwrap_or(&self.name)
     }
 
-    /// Creates the database that is to be filled, or empties it.
-    pub(crate) async fn open(&self, server: &Server, database: &DatabaseDetails) -> Result<()> {
+    /// Creates the database that is to be filled, for the role that is to own everything in it, or empties it.
+    pub(crate) async fn open(
+        &self,
+        server: &Server,
+        database: &DatabaseDetails,
+        owner: Option<&str>,
+    ) -> Result<()> {
         if self.staging.is_some() || !self.exists {
             let working = self.working_name();
             tracing::info!(database = working, "create");
-            let statement = create_statement(server, working, database);
+            let statement = create_statement(server, working, database, owner);
             let mut connection = server.connect(&server.maintenance).await?;
             connection.execute(&statement).await.map_err(|err| {
                 err.while_doing(format!(
@@ -357,12 +362,20 @@ fn beside(server: &Server, name: &str, word: &str) -> String {
     base + &suffix
 }
 
-fn create_statement(server: &Server, name: &str, database: &DatabaseDetails) -> String {
+fn create_statement(
+    server: &Server,
+    name: &str,
+    database: &DatabaseDetails,
+    owner: Option<&str>,
+) -> String {
     let mut statement = format!(
         "CREATE DATABASE {} TEMPLATE template0 ENCODING {}",
         ident(name),
         literal(&database.encoding)
     );
+    if let Some(owner) = owner {
+        statement.push_str(&format!(" OWNER {}", ident(owner)));
+    }
     let has_provider = database
         .locale
         .iter()
