@@ -43,6 +43,10 @@ fn kinds(place: &Place<'_>) -> Vec<(String, String)> {
     kinds
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "a failure says which damage it is about"
+)]
 fn every_damage_is_found(case: &mut Case, env: &Env, place: &Place<'_>) {
     let target = case.target();
     for (kind, key) in kinds(place) {
