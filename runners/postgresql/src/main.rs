@@ -12,6 +12,7 @@ mod plan;
 #[cfg(test)]
 mod readme;
 mod restore;
+mod roles;
 mod rows;
 mod sequences;
 mod session;

@@ -8,7 +8,7 @@ use runner_core::error::{Error, Kind, Result};
 use crate::details::DatabaseDetails;
 use crate::engine::Server;
 use crate::options::Options;
-use crate::sql::{ident, literal};
+use crate::sql::{assignment, ident, literal};
 use crate::wire::Connection;
 
 /// Everything a user could have made, by name; an empty database has none.
@@ -39,6 +39,8 @@ pub(crate) struct Place {
     staging: Option<String>,
     /// Old contents that have to go first, because nothing can be renamed here.
     clear: bool,
+    /// The backup has no definitions: tables that are there are filled.
+    rows_only: bool,
 }
 
 impl Place {
@@ -101,6 +103,7 @@ impl Place {
             owner,
             staging,
             clear,
+            rows_only: !database.has_schema,
         })
     }
 
@@ -222,12 +225,9 @@ impl Place {
                     literal(comment)
                 ));
             }
-            statements.extend(
-                database
-                    .settings
-                    .iter()
-                    .map(|(setting, value)| setting_statement(&name, setting, value)),
-            );
+            statements.extend(database.settings.iter().map(|(setting, value)| {
+                format!("ALTER DATABASE {name} SET {}", assignment(setting, value))
+            }));
         }
         for statement in statements {
             if let Err(err) = connection.execute(&statement).await {
@@ -303,11 +303,18 @@ impl Place {
     pub(crate) async fn give_up(&self, server: &Server, err: Error) -> Error {
         let created = self.staging.is_some() || !self.exists;
         if !created {
-            return err.while_doing(format!(
-                "restore into {:?}, which was {} and is now partly filled; drop its contents before the next attempt",
-                self.name,
-                if self.clear { "emptied first" } else { "empty" }
-            ));
+            let state = match (self.rows_only, self.clear) {
+                (true, _) => {
+                    "whose tables may hold some of the new rows now; set RESTORE_DROP_EXISTING=true for the next attempt"
+                }
+                (_, true) => {
+                    "which was emptied first and is now partly filled; drop its contents before the next attempt"
+                }
+                _ => {
+                    "which was empty and is now partly filled; drop its contents before the next attempt"
+                }
+            };
+            return err.while_doing(format!("restore into {:?}, {state}", self.name));
         }
         let working = self.working_name();
         let dropped = async {
@@ -390,26 +397,6 @@ fn create_statement(
         }
     }
     statement
-}
-
-/// Lists are stored as they must be written; everything else is one value.
-fn setting_statement(database: &str, setting: &str, value: &str) -> String {
-    const LISTS: [&str; 5] = [
-        "search_path",
-        "temp_tablespaces",
-        "local_preload_libraries",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-    ];
-    let value = match LISTS.contains(&setting) {
-        true if !value.is_empty() => value.to_owned(),
-        _ => literal(value),
-    };
-    let setting: Vec<String> = setting.split('.').map(ident).collect();
-    format!(
-        "ALTER DATABASE {database} SET {} TO {value}",
-        setting.join(".")
-    )
 }
 
 async fn names(connection: &mut Connection, statement: &str) -> Result<BTreeSet<String>> {
