@@ -298,7 +298,15 @@ async fn back_up<E: Engine>(
     event.backup_path = Some(path.clone());
     let done = backup::run(engine, context, path).await?;
     fill(event, &done.manifest);
-    Ok(Shown::message(format!("backup {} is complete", done.path)))
+    let time = done
+        .manifest
+        .finished_at
+        .duration_since(done.manifest.started_at);
+    Ok(show::backed_up(
+        &done.path,
+        &done.manifest,
+        time.unsigned_abs(),
+    ))
 }
 
 async fn bring_back<E: Engine>(

@@ -135,6 +135,10 @@ fn log(phase: &str, last: &Sample, sample: &Sample) {
 /// `52 %, 1.20 GiB of 2.31 GiB, 1 234 rows, 250 MiB/s, 4.7s left`.
 fn words(sample: &Sample, rate: u64) -> String {
     let reading = sample.reading;
+    if reading.logical_bytes == 0 && reading.expected_bytes == 0 {
+        // The server is busy by itself, as with indexes.
+        return format!("at work for {}", human::duration(sample.elapsed));
+    }
     let mut parts = Vec::new();
     let done = human::bytes(reading.logical_bytes);
     match sample.percent() {
@@ -196,6 +200,11 @@ mod tests {
             &half,
             &sample(1 << 20, 0, 0, 21),
             &expect!["1.00 MiB, 0 B/s"],
+        );
+        check(
+            &Sample::default(),
+            &sample(0, 0, 0, 70),
+            &expect!["at work for 1m10s"],
         );
         check(
             &Sample::default(),

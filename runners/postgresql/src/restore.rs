@@ -234,9 +234,11 @@ impl Context<'_> {
         let rows = load::rows(self, &pool).await?;
         load::scripts(self, &pool).await?;
         if let Some(schema) = &schema {
+            self.target.progress.begin("indexes and constraints", 0);
             schema.restore(self, database, "post-data").await?;
         }
         let mut connection = pool.take().await?;
+        self.target.progress.begin("analyze", 0);
         tracing::info!(database, "analyze");
         connection
             .execute("ANALYZE")
