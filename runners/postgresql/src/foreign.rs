@@ -58,9 +58,7 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
     if let Err(err) = fed {
         return Err(place.give_up(&server, err).await);
     }
-    place
-        .settle(&server, None, engine.options().owner.as_deref())
-        .await?;
+    place.settle(&server, None, engine.options()).await?;
     Ok(Restored {
         n_verified: 0,
         rows: 0,

@@ -175,16 +175,8 @@ impl Context<'_> {
         place.open(self.server, self.database).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = self
-                    .options
-                    .owner
-                    .as_deref()
-                    .or(match self.options.no_owner {
-                        true => None,
-                        false => Some(self.database.owner.as_str()),
-                    });
                 place
-                    .settle(self.server, Some(self.database), owner)
+                    .settle(self.server, Some(self.database), self.options)
                     .await?;
                 Ok(Restored {
                     n_verified,

@@ -1,5 +1,7 @@
 //! Where a database is restored: beside what is there and then renamed into place, or in place.
 
+mod properties;
+
 use std::collections::BTreeSet;
 
 use runner_core::engine::Target;
@@ -193,38 +195,13 @@ impl Place {
         &self,
         server: &Server,
         database: Option<&DatabaseDetails>,
-        owner: Option<&str>,
+        options: &Options,
     ) -> Result<()> {
         let mut connection = server.connect(&server.maintenance).await?;
         if let Some(staging) = &self.staging {
             self.swap(server, &mut connection, staging).await?;
         }
-        // A database that was there keeps its owner; a new one gets the backed-up one's, where that may be.
-        let owner = self
-            .owner
-            .as_deref()
-            .filter(|_| self.staging.is_some())
-            .or(owner.filter(|_| !self.exists));
-        let name = ident(&self.name);
-        let mut statements = Vec::new();
-        if let Some(owner) = owner.filter(|owner| *owner != server.endpoint.user) {
-            statements.push(format!("ALTER DATABASE {name} OWNER TO {}", ident(owner)));
-        }
-        if let Some(database) = database {
-            if let Some(comment) = &database.comment {
-                statements.push(format!(
-                    "COMMENT ON DATABASE {name} IS {}",
-                    literal(comment)
-                ));
-            }
-            statements.extend(
-                database
-                    .settings
-                    .iter()
-                    .map(|(setting, value)| setting_statement(&name, setting, value)),
-            );
-        }
-        for statement in statements {
+        for statement in properties::statements(self, &server.endpoint.user, database, options) {
             if let Err(err) = connection.execute(&statement).await {
                 tracing::warn!(statement, reason = %err, "a property of the database could not be restored");
             }
@@ -377,26 +354,6 @@ fn create_statement(server: &Server, name: &str, database: &DatabaseDetails) -> 
         }
     }
     statement
-}
-
-/// Lists are stored as they must be written; everything else is one value.
-fn setting_statement(database: &str, setting: &str, value: &str) -> String {
-    const LISTS: [&str; 5] = [
-        "search_path",
-        "temp_tablespaces",
-        "local_preload_libraries",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-    ];
-    let value = match LISTS.contains(&setting) {
-        true if !value.is_empty() => value.to_owned(),
-        _ => literal(value),
-    };
-    let setting: Vec<String> = setting.split('.').map(ident).collect();
-    format!(
-        "ALTER DATABASE {database} SET {} TO {value}",
-        setting.join(".")
-    )
 }
 
 async fn names(connection: &mut Connection, statement: &str) -> Result<BTreeSet<String>> {
