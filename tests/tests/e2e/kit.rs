@@ -39,7 +39,12 @@ impl Directory {
                 }
             }
         }
-        let relative = |path: PathBuf| path.strip_prefix(self.path()).unwrap().display().to_string();
+        let relative = |path: PathBuf| {
+            path.strip_prefix(self.path())
+                .unwrap()
+                .display()
+                .to_string()
+        };
         let mut files: Vec<String> = files.into_iter().map(relative).collect();
         files.sort();
         files
@@ -101,7 +106,12 @@ pub(crate) fn sample(server: &Postgres, name: &str) -> String {
     let run = tests::spawn_program("gzip", &["-dc", file.to_str().unwrap()]).wait();
     let sql = run.good().stdout;
     // Their own idea of where they belong.
-    let own = ["CREATE DATABASE", "DROP DATABASE", "\\c ", "SET default_with_oids"];
+    let own = [
+        "CREATE DATABASE",
+        "DROP DATABASE",
+        "\\c ",
+        "SET default_with_oids",
+    ];
     let lines = sql
         .lines()
         .filter(|line| !own.iter().any(|word| line.starts_with(word)));
