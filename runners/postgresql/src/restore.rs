@@ -196,13 +196,9 @@ impl Context<'_> {
         place.open(self.server, self.database, new_owner).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = new_owner.or(match self.options.no_owner {
-                    true => None,
-                    false => Some(self.database.owner.as_str()),
-                });
                 // A backup of rows alone says nothing about the database as a whole.
                 let properties = self.database.has_schema.then_some(self.database);
-                place.settle(self.server, properties, owner).await?;
+                place.settle(self.server, properties, self.options).await?;
                 Ok(Restored {
                     n_verified,
                     rows,

@@ -1,5 +1,7 @@
 //! Where a database is restored: beside what is there and then renamed into place, or in place.
 
+mod properties;
+
 use std::collections::BTreeSet;
 
 use runner_core::engine::Target;
@@ -8,7 +10,7 @@ use runner_core::error::{Error, Kind, Result};
 use crate::details::DatabaseDetails;
 use crate::engine::Server;
 use crate::options::Options;
-use crate::sql::{assignment, ident, literal};
+use crate::sql::{ident, literal};
 use crate::wire::Connection;
 
 /// Everything a user could have made, by name; an empty database has none.
@@ -201,35 +203,13 @@ impl Place {
         &self,
         server: &Server,
         database: Option<&DatabaseDetails>,
-        owner: Option<&str>,
+        options: &Options,
     ) -> Result<()> {
         let mut connection = server.connect(&server.maintenance).await?;
         if let Some(staging) = &self.staging {
             self.swap(server, &mut connection, staging).await?;
         }
-        // A database that was there keeps its owner; a new one gets the backed-up one's, where that may be.
-        let owner = self
-            .owner
-            .as_deref()
-            .filter(|_| self.staging.is_some())
-            .or(owner.filter(|_| !self.exists));
-        let name = ident(&self.name);
-        let mut statements = Vec::new();
-        if let Some(owner) = owner.filter(|owner| *owner != server.endpoint.user) {
-            statements.push(format!("ALTER DATABASE {name} OWNER TO {}", ident(owner)));
-        }
-        if let Some(database) = database {
-            if let Some(comment) = &database.comment {
-                statements.push(format!(
-                    "COMMENT ON DATABASE {name} IS {}",
-                    literal(comment)
-                ));
-            }
-            statements.extend(database.settings.iter().map(|(setting, value)| {
-                format!("ALTER DATABASE {name} SET {}", assignment(setting, value))
-            }));
-        }
-        for statement in statements {
+        for statement in properties::statements(self, &server.endpoint.user, database, options) {
             if let Err(err) = connection.execute(&statement).await {
                 tracing::warn!(statement, reason = %err, "a property of the database could not be restored");
             }
