@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::context::Context;
-use crate::engine::Engine;
+use crate::engine::{Engine, Verify};
 use crate::error::{Error, Kind, Result};
 use crate::job::{
     EngineFacts, Job, LogSettings, Notify, Operation, Precheck, Rejected, Request, Surroundings,
@@ -321,7 +321,10 @@ async fn bring_back<E: Engine>(
         fill(event, manifest);
         message.push_str(&format!("; {} rows", done.restored.rows));
         match done.restored.n_verified {
-            0 => message.push_str(", not compared (RESTORE_VERIFY=none)"),
+            0 if context.job.restore.verify == Verify::None => {
+                message.push_str(", not compared (RESTORE_VERIFY=none)");
+            }
+            0 => message.push_str(", nothing to compare"),
             n => message.push_str(&format!(
                 ", {n} tables proven equal to the backup's snapshot"
             )),

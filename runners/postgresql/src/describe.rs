@@ -11,13 +11,27 @@ use crate::wire::{Connection, Row};
 const DATABASE: &str = r"
 SELECT pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, pg_catalog.pg_get_userbyid(d.datdba),
        pg_catalog.shobj_description(d.oid, 'pg_database'), to_jsonb(d) ->> 'datlocprovider',
-       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), to_jsonb(d) ->> 'daticurules'
+       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'), to_jsonb(d) ->> 'daticurules',
+       nullif(d.datconnlimit, -1)
 FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 const SETTINGS: &str = r"
 SELECT coalesce(json_agg(json_build_array(split_part(s, '=', 1), substr(s, strpos(s, '=') + 1))), '[]')
 FROM pg_catalog.pg_db_role_setting r, unnest(r.setconfig) s
 WHERE r.setrole = 0 AND r.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+
+const ROLE_SETTINGS: &str = r"
+SELECT coalesce(json_agg(json_build_array(pg_catalog.pg_get_userbyid(setrole), split_part(s, '=', 1),
+                                          substr(s, strpos(s, '=') + 1))), '[]')
+FROM pg_catalog.pg_db_role_setting r, unnest(r.setconfig) s
+WHERE r.setrole <> 0 AND r.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+
+const PRIVILEGES: &str = r"
+SELECT CASE WHEN d.datacl IS NULL THEN 'null' ELSE
+  (SELECT coalesce(json_agg(json_build_array(CASE a.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(a.grantee) END,
+                                             a.privilege_type, a.is_grantable)), '[]')
+   FROM pg_catalog.aclexplode(d.datacl) a)::text END
+FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()";
 
 const EXTENSIONS: &str =
     "SELECT coalesce(json_agg(extname ORDER BY extname), '[]') FROM pg_catalog.pg_extension";
@@ -40,8 +54,9 @@ SELECT coalesce(json_agg(DISTINCT r.rolname), '[]') FROM pg_catalog.pg_roles r W
 const GRANTEES: &str = r"
 SELECT coalesce(json_agg(DISTINCT r.rolname), '[]') FROM pg_catalog.pg_shdepend d
 JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid
+JOIN pg_catalog.pg_database here ON here.datname = pg_catalog.current_database()
 WHERE d.deptype IN ('a', 'r') AND d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
-  AND d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
+  AND (d.dbid = here.oid OR d.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND d.objid = here.oid)";
 
 const FOREIGN_KEYS: &str = r"
 WITH RECURSIVE holder(root, oid) AS (
@@ -90,7 +105,10 @@ pub(crate) async fn read(connection: &mut Connection, name: &str) -> Result<Data
         encoding: text(0),
         locale,
         comment: Some(text(4)).filter(|comment| !comment.is_empty()),
+        connection_limit: text(8).parse().ok(),
         settings: json(connection, SETTINGS).await?,
+        role_settings: json(connection, ROLE_SETTINGS).await?,
+        privileges: json(connection, PRIVILEGES).await?,
         extensions: json(connection, EXTENSIONS).await?,
         tablespaces: json(connection, TABLESPACES).await?,
         owners: json(connection, OWNERS).await?,

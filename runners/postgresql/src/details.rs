@@ -28,6 +28,15 @@ pub(crate) struct DatabaseDetails {
     pub(crate) locale: Vec<(String, String)>,
     /// `ALTER DATABASE … SET` values, name and literal.
     pub(crate) settings: Vec<(String, String)>,
+    /// `ALTER ROLE … IN DATABASE … SET` values: role, name and literal.
+    #[serde(default)]
+    pub(crate) role_settings: Vec<(String, String, String)>,
+    /// Who may do what with the database as a whole: grantee (empty for everybody), privilege, whether it may be
+    /// granted on. `None` for what a new database has.
+    #[serde(default)]
+    pub(crate) privileges: Option<Vec<(String, String, bool)>>,
+    #[serde(default)]
+    pub(crate) connection_limit: Option<i32>,
     pub(crate) comment: Option<String>,
     pub(crate) extensions: Vec<String>,
     pub(crate) tablespaces: Vec<String>,

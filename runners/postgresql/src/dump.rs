@@ -21,13 +21,11 @@ use crate::sql;
 use crate::tables::{self, Source};
 use crate::tools::Tools;
 use crate::wire::Connection;
-use crate::{describe, largeobjects, sequences};
+use crate::{describe, largeobjects, roles, sequences};
 
 /// What `begin` makes.
 pub(crate) struct PgDump {
     tools: Tools,
-    maintenance: String,
-    is_superuser: bool,
     pieces: Vec<Piece>,
     units: BTreeMap<String, Work>,
     databases: Vec<Held>,
@@ -38,11 +36,10 @@ pub(crate) struct PgDump {
 
 /// What stands behind a piece's name; the number is that of its database.
 enum Work {
-    Globals,
     Schema(usize),
     Rows(usize, Box<Job>),
     Small(usize, Vec<Job>),
-    Sequences(Bytes),
+    Script(Bytes),
     LargeObjects(usize),
 }
 
@@ -67,8 +64,6 @@ impl PgDump {
     ) -> Result<Self> {
         let mut dump = Self {
             tools: server.tools.clone(),
-            maintenance: server.maintenance.clone(),
-            is_superuser: server.is_superuser,
             pieces: Vec::new(),
             units: BTreeMap::new(),
             databases: Vec::new(),
@@ -83,8 +78,15 @@ impl PgDump {
         for name in &names {
             dump.databases.push(Held::take(server, name, all).await?);
         }
-        if dump.details.globals {
-            dump.add("globals.sql", "globals", 64 << 10, Work::Globals);
+        if let Some(first) = dump.databases.first_mut().filter(|_| dump.details.globals) {
+            let script = roles::script(&mut first.holder, server.is_superuser).await?;
+            let n_bytes = script.len() as u64;
+            dump.add(
+                "globals.sql",
+                "globals",
+                n_bytes,
+                Work::Script(script.into()),
+            );
         }
         let mut seen = Vec::new();
         for n in 0..dump.databases.len() {
@@ -130,7 +132,7 @@ impl PgDump {
         if details.n_sequences > 0 {
             let name = format!("{prefix}sequences.sql");
             let n_bytes = script.len() as u64;
-            self.add(&name, "sequences", n_bytes, Work::Sequences(script.into()));
+            self.add(&name, "sequences", n_bytes, Work::Script(script.into()));
         }
         if details.n_large_objects > 0 {
             let name = format!("{prefix}largeobjects.sql");
@@ -199,24 +201,6 @@ impl PgDump {
                     .iter()
                     .map(|table| format!("--exclude-table={}", table.sql_name())),
             );
-        Ok(Opened {
-            body: tool.read(&self.cancel).await?,
-            proof: Proof::default(),
-        })
-    }
-
-    async fn open_globals(&self) -> Result<Opened> {
-        let mut tool = self
-            .tools
-            .tool("pg_dumpall", &self.maintenance)
-            .args(["--globals-only", "--no-password"])
-            .arg(format!("--database={}", self.maintenance));
-        if !self.is_superuser {
-            tracing::warn!(
-                "only a superuser may read passwords of roles; they are not in this backup"
-            );
-            tool = tool.arg("--no-role-passwords");
-        }
         Ok(Opened {
             body: tool.read(&self.cancel).await?,
             proof: Proof::default(),
@@ -314,7 +298,6 @@ impl Dump for PgDump {
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let work = self.units.get(&piece.name);
         match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
-            Work::Globals => self.open_globals().await,
             Work::Schema(n) => self.open_schema(*n).await,
             Work::Rows(n, job) => rows::open_one(&self.held(*n)?.pool, job, &self.progress).await,
             Work::Small(n, jobs) => Ok(rows::open_tar(
@@ -322,7 +305,7 @@ impl Dump for PgDump {
                 jobs.clone(),
                 &self.progress,
             )),
-            Work::Sequences(script) => {
+            Work::Script(script) => {
                 let script = script.clone();
                 let body = stream::once(async move { Ok(script) }).boxed();
                 Ok(Opened {

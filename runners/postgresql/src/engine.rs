@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runner_core::engine::{Content, Database, Engine, Foreign, Probe, Restored, Scope, Target};
+use runner_core::engine::{Database, Engine, Foreign, Probe, Restored, Scope, Target};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
@@ -224,9 +224,6 @@ impl Engine for Postgres {
     async fn begin(&self, scope: &Scope) -> Result<PgDump> {
         let server = self.source().await?;
         let all = self.wants_all();
-        if all && scope.content == Content::All {
-            server.tools.version("pg_dumpall").await?;
-        }
         let names = match &self.name {
             Some(name) if !all => vec![name.clone()],
             _ => server.databases().await?,

@@ -59,7 +59,7 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
     if let Err(err) = fed {
         return Err(place.give_up(&server, err).await);
     }
-    place.settle(&server, None, owner).await?;
+    place.settle(&server, None, engine.options()).await?;
     Ok(Restored {
         n_verified: 0,
         rows: 0,

@@ -14,14 +14,42 @@ pub(crate) const CONTENT: &str = "pg_largeobject";
 const CREATE: &str = "COPY (SELECT pg_catalog.format('SELECT pg_catalog.lo_create(%s);', oid) \
 FROM pg_catalog.pg_largeobject_metadata ORDER BY oid) TO STDOUT";
 
-const OWNER: &str = "COPY (SELECT pg_catalog.format('ALTER LARGE OBJECT %s OWNER TO %I;', oid, \
-pg_catalog.pg_get_userbyid(lomowner)) FROM pg_catalog.pg_largeobject_metadata ORDER BY oid) TO STDOUT";
+/// A role as an identifier without backslashes or line ends, which `COPY` would double or escape.
+macro_rules! role {
+    ($name:literal) => {
+        concat!(
+            "(SELECT CASE WHEN bool_or(c ~ '[[:cntrl:]\\\\]') THEN 'U&\"' || string_agg(CASE \
+             WHEN c ~ '[[:cntrl:]\\\\!]' THEN '!' || pg_catalog.lpad(pg_catalog.to_hex(pg_catalog.ascii(c)), 4, '0') \
+             WHEN c = '\"' THEN '\"\"' ELSE c END, '' ORDER BY n) || '\" UESCAPE ''!''' \
+             ELSE pg_catalog.quote_ident(string_agg(c, '' ORDER BY n)) END \
+             FROM pg_catalog.regexp_split_to_table(",
+            $name,
+            "::text, '') WITH ORDINALITY AS s(c, n))"
+        )
+    };
+}
 
-const GRANT: &str = "COPY (SELECT pg_catalog.format('GRANT %s ON LARGE OBJECT %s TO %s%s;', a.privilege_type, m.oid, \
-CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END, \
-CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) \
-FROM pg_catalog.pg_largeobject_metadata m, pg_catalog.aclexplode(m.lomacl) a WHERE a.grantee <> m.lomowner \
-ORDER BY m.oid) TO STDOUT";
+/// An owner without some of its rights, which it has unless they are revoked, is left those that it has.
+const OWNER: &str = concat!(
+    "COPY (SELECT pg_catalog.format('ALTER LARGE OBJECT %s OWNER TO %s;', oid, owner) || \
+     CASE WHEN lomacl IS NULL OR rights LIKE '%SELECT%UPDATE%' THEN '' \
+     ELSE pg_catalog.format(' REVOKE ALL ON LARGE OBJECT %s FROM %s;', oid, owner) || \
+     coalesce(pg_catalog.format(' GRANT %s ON LARGE OBJECT %s TO %s;', rights, oid, owner), '') END \
+     FROM (SELECT m.oid, lomacl, ",
+    role!("pg_catalog.pg_get_userbyid(lomowner)"),
+    " AS owner, (SELECT string_agg(privilege_type, ', ' ORDER BY privilege_type) \
+     FROM pg_catalog.aclexplode(lomacl) WHERE grantee = lomowner) AS rights \
+     FROM pg_catalog.pg_largeobject_metadata m) o ORDER BY oid) TO STDOUT"
+);
+
+const GRANT: &str = concat!(
+    "COPY (SELECT pg_catalog.format('GRANT %s ON LARGE OBJECT %s TO %s%s;', a.privilege_type, m.oid, \
+     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE ",
+    role!("pg_catalog.pg_get_userbyid(a.grantee)"),
+    " END, CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END) \
+     FROM pg_catalog.pg_largeobject_metadata m, pg_catalog.aclexplode(m.lomacl) a WHERE a.grantee <> m.lomowner \
+     ORDER BY m.oid) TO STDOUT"
+);
 
 /// In hexadecimal, because a comment may hold what `COPY` would escape.
 const COMMENT: &str = "COPY (SELECT pg_catalog.format('DO $$BEGIN EXECUTE pg_catalog.format(''COMMENT ON LARGE OBJECT %s IS %%L'', \

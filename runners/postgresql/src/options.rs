@@ -32,7 +32,7 @@ impl FromEnv for Options {
         key(
             "PG_BIN",
             "",
-            "Directory of `pg_dump`, `pg_dumpall`, `pg_restore` and `psql`; looked up in `PATH` when unset, set in the images",
+            "Directory of `pg_dump`, `pg_restore` and `psql`; looked up in `PATH` when unset, set in the images",
         ),
         key(
             "PG_COPY_FORMAT",

@@ -66,6 +66,9 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
         place
             .check_needs(&server, database, engine.options(), details.globals)
             .await?;
+        if !database.has_schema {
+            load::refuse_filled(&server, database, name, target).await?;
+        }
         places.push(place);
     }
     Ok(Plan {
@@ -168,6 +171,16 @@ pub(crate) async fn run(engine: &Postgres, backup: &Backup, target: &Target) -> 
     Ok(restored)
 }
 
+/// Tables whose rows are to be restored.
+fn tables_of<'a>(
+    database: &'a DatabaseDetails,
+    target: &'a Target,
+) -> impl Iterator<Item = &'a Table> {
+    let wanted = &target.tables;
+    let tables = database.tables.iter();
+    tables.filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+}
+
 /// What every step of restoring one database needs.
 struct Context<'a> {
     server: &'a Server,
@@ -183,13 +196,9 @@ impl Context<'_> {
         place.open(self.server, self.database, new_owner).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                let owner = new_owner.or(match self.options.no_owner {
-                    true => None,
-                    false => Some(self.database.owner.as_str()),
-                });
                 // A backup of rows alone says nothing about the database as a whole.
                 let properties = self.database.has_schema.then_some(self.database);
-                place.settle(self.server, properties, owner).await?;
+                place.settle(self.server, properties, self.options).await?;
                 Ok(Restored {
                     n_verified,
                     rows,
@@ -216,7 +225,7 @@ impl Context<'_> {
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
         } else {
-            load::empty_tables(self, &pool).await?;
+            load::make_room(self, &pool).await?;
         }
         let rows = load::rows(self, &pool).await?;
         load::scripts(self, &pool).await?;
@@ -242,11 +251,7 @@ impl Context<'_> {
 
     /// Tables whose rows are to be restored.
     fn tables(&self) -> impl Iterator<Item = &Table> {
-        let wanted = &self.target.tables;
-        self.database
-            .tables
-            .iter()
-            .filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+        tables_of(self.database, self.target)
     }
 
     /// Whether some tables stay empty although the schema has them.

@@ -49,7 +49,7 @@ pub(crate) fn is_binary_safe(types: &Types, oid: Oid) -> bool {
         }),
         // An array of a user's type lives outside pg_catalog; its elements are judged like attributes.
         "b" if ty.element != 0 && !ty.built_in => is_pinned(types, ty.element),
-        "b" => ty.built_in && ty.has_binary && !names_objects(&ty.name),
+        "b" => ty.built_in && ty.has_binary && !names_objects(&ty.name) && !is_one_way(&ty.name),
         _ => false,
     }
 }
@@ -61,6 +61,11 @@ fn is_pinned(types: &Types, oid: Oid) -> bool {
 /// `regclass`, `regtype[]`, … send OIDs in binary and names in text.
 fn names_objects(name: &str) -> bool {
     name.trim_start_matches('_').starts_with("reg")
+}
+
+/// The server sends an empty `tsquery` in a form that it does not take back.
+fn is_one_way(name: &str) -> bool {
+    name.trim_start_matches('_') == "tsquery"
 }
 
 #[cfg(test)]
@@ -105,6 +110,7 @@ mod tests {
             (1007, base("_int4", 23)),
             (1033, aclitem),
             (2205, base("regclass", 0)),
+            (3615, base("tsquery", 0)),
             (2210, base("_regclass", 2205)),
             (20000, user("e", 0)),
             (20001, user("b", 20000)),

@@ -10,22 +10,22 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// As the server's own tools tell it.
     pub(crate) fn of(server: &Postgres, database: &str) -> Self {
-        Self::with_tools(server, server, database)
+        let mut content = Self::rows(server, database);
+        content.lines.extend(Self::schema(server, database).lines);
+        content
     }
 
-    /// As another server's tools tell it, which may be newer, so that two versions can be compared.
-    pub(crate) fn with_tools(tools: &Postgres, server: &Postgres, database: &str) -> Self {
-        let mut content = Self::rows(server, database);
-        let dump = client(tools, server, "pg_dump", database, &["--schema-only"]);
+    /// Definitions, as the server's own `pg_dump` writes them.
+    pub(crate) fn schema(server: &Postgres, database: &str) -> Self {
+        let dump = client(server, server, "pg_dump", database, &["--schema-only"]);
         let lines = dump
             .lines()
-            // Recent versions fence their dumps with a random word, and all say which server they read.
-            .filter(|it| !it.starts_with("\\restrict") && !it.starts_with("\\unrestrict"))
-            .filter(|it| !it.starts_with("-- Dumped "));
-        content.lines.extend(lines.map(str::to_owned));
-        content
+            // Recent versions fence their dumps with a random word.
+            .filter(|it| !it.starts_with("\\restrict") && !it.starts_with("\\unrestrict"));
+        Self {
+            lines: lines.map(str::to_owned).collect(),
+        }
     }
 
     /// All but the schema.
@@ -36,10 +36,9 @@ impl Content {
         }
     }
 
-    /// Without what two versions, or two servers, rightly tell differently.
-    pub(crate) fn without(mut self, words: &[&str]) -> Self {
-        self.lines
-            .retain(|line| !words.iter().any(|word| line.contains(word)));
+    /// Without the lines that begin like this.
+    pub(crate) fn without(mut self, start: &str) -> Self {
+        self.lines.retain(|line| !line.starts_with(start));
         self
     }
 

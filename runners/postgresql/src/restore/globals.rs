@@ -52,7 +52,7 @@ pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -
     Ok(())
 }
 
-/// `pg_dumpall` writes one statement a line.
+/// The script has one statement a line.
 fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
     let mut wanted = Vec::new();
     for line in script.lines() {

@@ -1,5 +1,7 @@
 //! Where a database is restored: beside what is there and then renamed into place, or in place.
 
+mod properties;
+
 use std::collections::BTreeSet;
 
 use runner_core::engine::Target;
@@ -39,6 +41,8 @@ pub(crate) struct Place {
     staging: Option<String>,
     /// Old contents that have to go first, because nothing can be renamed here.
     clear: bool,
+    /// The backup has no definitions: tables that are there are filled.
+    rows_only: bool,
 }
 
 impl Place {
@@ -101,6 +105,7 @@ impl Place {
             owner,
             staging,
             clear,
+            rows_only: !database.has_schema,
         })
     }
 
@@ -198,38 +203,13 @@ impl Place {
         &self,
         server: &Server,
         database: Option<&DatabaseDetails>,
-        owner: Option<&str>,
+        options: &Options,
     ) -> Result<()> {
         let mut connection = server.connect(&server.maintenance).await?;
         if let Some(staging) = &self.staging {
             self.swap(server, &mut connection, staging).await?;
         }
-        // A database that was there keeps its owner; a new one gets the backed-up one's, where that may be.
-        let owner = self
-            .owner
-            .as_deref()
-            .filter(|_| self.staging.is_some())
-            .or(owner.filter(|_| !self.exists));
-        let name = ident(&self.name);
-        let mut statements = Vec::new();
-        if let Some(owner) = owner.filter(|owner| *owner != server.endpoint.user) {
-            statements.push(format!("ALTER DATABASE {name} OWNER TO {}", ident(owner)));
-        }
-        if let Some(database) = database {
-            if let Some(comment) = &database.comment {
-                statements.push(format!(
-                    "COMMENT ON DATABASE {name} IS {}",
-                    literal(comment)
-                ));
-            }
-            statements.extend(
-                database
-                    .settings
-                    .iter()
-                    .map(|(setting, value)| setting_statement(&name, setting, value)),
-            );
-        }
-        for statement in statements {
+        for statement in properties::statements(self, &server.endpoint.user, database, options) {
             if let Err(err) = connection.execute(&statement).await {
                 tracing::warn!(statement, reason = %err, "a property of the database could not be restored");
             }
@@ -303,11 +283,18 @@ impl Place {
     pub(crate) async fn give_up(&self, server: &Server, err: Error) -> Error {
         let created = self.staging.is_some() || !self.exists;
         if !created {
-            return err.while_doing(format!(
-                "restore into {:?}, which was {} and is now partly filled; drop its contents before the next attempt",
-                self.name,
-                if self.clear { "emptied first" } else { "empty" }
-            ));
+            let state = match (self.rows_only, self.clear) {
+                (true, _) => {
+                    "whose tables may hold some of the new rows now; set RESTORE_DROP_EXISTING=true for the next attempt"
+                }
+                (_, true) => {
+                    "which was emptied first and is now partly filled; drop its contents before the next attempt"
+                }
+                _ => {
+                    "which was empty and is now partly filled; drop its contents before the next attempt"
+                }
+            };
+            return err.while_doing(format!("restore into {:?}, {state}", self.name));
         }
         let working = self.working_name();
         let dropped = async {
@@ -390,26 +377,6 @@ fn create_statement(
         }
     }
     statement
-}
-
-/// Lists are stored as they must be written; everything else is one value.
-fn setting_statement(database: &str, setting: &str, value: &str) -> String {
-    const LISTS: [&str; 5] = [
-        "search_path",
-        "temp_tablespaces",
-        "local_preload_libraries",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-    ];
-    let value = match LISTS.contains(&setting) {
-        true if !value.is_empty() => value.to_owned(),
-        _ => literal(value),
-    };
-    let setting: Vec<String> = setting.split('.').map(ident).collect();
-    format!(
-        "ALTER DATABASE {database} SET {} TO {value}",
-        setting.join(".")
-    )
 }
 
 async fn names(connection: &mut Connection, statement: &str) -> Result<BTreeSet<String>> {
