@@ -19,7 +19,7 @@ fn segmented() -> Arc<dyn Store> {
 /// One object of each kind.
 async fn objects(store: &Arc<dyn Store>) -> Vec<String> {
     let manifest = catalog::read(store.as_ref(), PATH).await.unwrap();
-    let mut objects = vec![MANIFEST.to_owned()];
+    let mut objects = vec![MANIFEST.to_owned(), RESTORE_MD.to_owned()];
     for artifact in &manifest.artifacts {
         let segments = artifact.objects().into_iter();
         objects.extend(segments.map(|segment| format!("{PATH}/{}", segment.path)));
