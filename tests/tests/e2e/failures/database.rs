@@ -168,7 +168,7 @@ fn a_restore_that_breaks_off_leaves_the_old_database_as_it_was() {
     let told = case.failed(run.wait(), 75, "unreachable");
     let message = told["message"].as_str().unwrap();
     assert!(
-        message.contains(&target) && message.contains("untouched"),
+        message.contains(&target) && message.contains("is as it was"),
         "{message}"
     );
     assert_eq!(case.sum(&target), before);
