@@ -267,11 +267,11 @@ impl Held {
         seen: &mut Vec<String>,
     ) -> Result<Vec<Source>> {
         let mut sources = tables::read(&mut self.holder, server.copy_format).await?;
+        seen.extend(sources.iter().map(|source| source.table.plain_name()));
         if scope.content == Content::SchemaOnly {
             let names = sources.drain(..).map(|source| source.table.display_name());
             self.details.without_rows = names.collect();
         }
-        seen.extend(sources.iter().map(|source| source.table.plain_name()));
         let (sources, left_out) = select(sources, scope);
         self.details.without_rows.extend(left_out);
         tables::refuse_unreadable(&sources, &server.endpoint.user)?;
@@ -291,7 +291,7 @@ impl Held {
         self.details.n_sequences = n_sequences;
         // A choice of tables is no choice of large objects, which belong to none.
         if scope.include.is_empty() {
-            self.details.n_large_objects = largeobjects::count(&mut self.holder).await?;
+            self.details.n_large_objects = largeobjects::count(&mut self.holder, user).await?;
         }
         Ok(script)
     }
@@ -401,9 +401,6 @@ fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, Vec<String>) {
 }
 
 fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
-    if scope.content == Content::SchemaOnly {
-        return Ok(());
-    }
     for (key, patterns) in [
         ("INCLUDE_TABLES", &scope.include),
         ("EXCLUDE_TABLES", &scope.exclude),

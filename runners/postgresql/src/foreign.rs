@@ -45,7 +45,7 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
         ..DatabaseDetails::default()
     };
     let place = Place::find(&server, &target.database, &details, target).await?;
-    place.open(&server, &details).await?;
+    place.open(&server, &details, engine.options()).await?;
     let fed = feed(
         engine,
         &server,
@@ -91,6 +91,9 @@ async fn feed(
     let mut tool = tool.args(["--exit-on-error", "--no-password"]);
     if options.no_owner || options.owner.is_some() {
         tool = tool.arg("--no-owner");
+    }
+    if let Some(owner) = &options.owner {
+        tool = tool.arg(format!("--role={owner}"));
     }
     if options.no_privileges {
         tool = tool.arg("--no-privileges");

@@ -17,7 +17,7 @@ use crate::options::Options;
 use crate::session::Pool;
 use crate::tools::check_not_older;
 
-pub(crate) use place::Place;
+pub(crate) use place::{Place, properties};
 pub(crate) use schema::{PSQL, without_unknown_settings};
 
 /// What one restore has settled before it begins.
@@ -172,7 +172,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
-        place.open(self.server, self.database).await?;
+        place.open(self.server, self.database, self.options).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
                 place
@@ -228,6 +228,12 @@ impl Context<'_> {
         self.database
             .tables
             .iter()
+            .filter(|table| {
+                !table
+                    .extension
+                    .as_ref()
+                    .is_some_and(|it| self.options.skip_extensions.contains(it))
+            })
             .filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
     }
 

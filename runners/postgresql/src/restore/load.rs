@@ -16,6 +16,7 @@ use super::Context;
 use crate::details::Table;
 use crate::session::Pool;
 use crate::tar_in::{self, Member};
+use crate::wire::Connection;
 use crate::{largeobjects, sql};
 
 /// What a worker needs to load one artifact.
@@ -179,7 +180,8 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
             let body = context
                 .backup
                 .open(artifact, context.target.progress.clone());
-            let run = run_lines(pool, body, move |line| {
+            let role = options.owner.as_deref().filter(|_| kind == "large_objects");
+            let run = run_lines(pool, body, role, move |line| {
                 largeobjects::is_wanted(line, owners, privileges)
             });
             unless_cancelled(&context.target.cancel, run)
@@ -194,9 +196,18 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
 const BATCH_LINES: usize = 100;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Runs a script of one statement a line.
-async fn run_lines(pool: &Pool, mut body: ByteStream, wanted: impl Fn(&str) -> bool) -> Result<()> {
+/// Runs a script of one statement a line, as `role` if there is one.
+async fn run_lines(
+    pool: &Pool,
+    mut body: ByteStream,
+    role: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
     let mut connection = pool.take().await?;
+    if let Some(role) = role {
+        let statement = format!("SET ROLE {}", sql::ident(role));
+        connection.execute(&statement).await?;
+    }
     let mut held = BytesMut::new();
     let (mut batch, mut n_lines) = (String::new(), 0);
     loop {
@@ -224,6 +235,9 @@ async fn run_lines(pool: &Pool, mut body: ByteStream, wanted: impl Fn(&str) -> b
     if n_lines > 0 {
         connection.execute(&batch).await?;
     }
+    if role.is_some() {
+        connection.execute("RESET ROLE").await?;
+    }
     pool.give(connection);
     Ok(())
 }
@@ -249,6 +263,9 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
             ));
         }
     }
+    if context.database.n_large_objects > 0 {
+        replace_large_objects(context, &mut connection).await?;
+    }
     if context.target.drop_existing && !names.is_empty() {
         tracing::warn!(tables = names.len(), "the rows that are there are removed");
         connection
@@ -271,6 +288,22 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
     }
     pool.give(connection);
     Ok(())
+}
+
+/// Large objects come back under their own numbers, which must be free.
+async fn replace_large_objects(context: &Context<'_>, connection: &mut Connection) -> Result<()> {
+    let statement = "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)";
+    if connection.query_one(statement).await?.as_deref() != Some("t") {
+        return Ok(());
+    }
+    if !context.target.drop_existing {
+        return Err(Error::new(
+            Kind::Unfit,
+            "there are large objects already and nothing was changed; set RESTORE_DROP_EXISTING=true to replace them",
+        ));
+    }
+    let statement = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata";
+    connection.execute(statement).await
 }
 
 impl Context<'_> {
