@@ -55,14 +55,14 @@ SELECT n.nspname, c.relname,
             WHEN NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN 'select'
             WHEN pg_catalog.row_security_active(c.oid) THEN 'rls'
             WHEN c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() THEN 'unlogged' END,
-       e.condition
+       e.condition, e.extname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
      AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
 LEFT JOIN LATERAL (
-    SELECT x.extcondition[u.i] AS condition
+    SELECT x.extcondition[u.i] AS condition, x.extname
     FROM pg_catalog.pg_extension x, pg_catalog.unnest(x.extconfig) WITH ORDINALITY AS u(oid, i)
     WHERE u.oid = c.oid) e ON true
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
@@ -98,6 +98,7 @@ fn source(row: &[Option<String>], types: &Types, format: Option<CopyFormat>) -> 
             columns: columns.into_iter().map(|(name, _)| name).collect(),
             format: format.as_str().to_owned(),
             condition: Some(text(7).to_owned()).filter(|condition| !condition.is_empty()),
+            extension: row.get(8).cloned().flatten(),
         },
         size_bytes: number(3),
         n_pages: number(4),
