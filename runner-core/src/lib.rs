@@ -52,7 +52,7 @@
 //! | module | answers |
 //! |---|---|
 //! | `run` | how a job runs from its environment to its exit code, signals included; it alone sees all the others |
-//! | [`env`], [`job`] | what is asked for: `KEYS`, flags over environment over files, one validation |
+//! | [`mod@env`], [`job`] | what is asked for: `KEYS`, flags over environment over files, one validation |
 //! | [`engine`] | what an engine must do: [`engine::Engine`], [`engine::Dump`] |
 //! | [`backup`], [`restore`], [`verify`], [`prune`] | one operation each: effects in order, no parsing |
 //! | [`manifest`], [`catalog`], [`source`] | what a backup is, which there are, one open for reading |
