@@ -140,7 +140,8 @@ impl World {
             .clone()
     }
 
-    pub(crate) fn service(&self, name: &str) -> String {
+    /// The image of a service that tests need.
+    pub fn service(&self, name: &str) -> String {
         self.versions.service(name).unwrap().upstream.clone()
     }
 

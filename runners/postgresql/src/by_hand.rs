@@ -4,6 +4,7 @@ use runner_core::codec::Compression;
 use runner_core::manifest::{Artifact, Manifest};
 
 use crate::details::{DatabaseDetails, Details, Table};
+use crate::restore::properties;
 
 /// Renders the instructions; commands are to be run in a copy of the backup's directory.
 pub(crate) fn render(manifest: &Manifest) -> String {
@@ -51,7 +52,10 @@ fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -
         })
     };
     let name = shell_quote(&database.name);
-    let mut text = format!("\n## Database `{}`\n\n```sh\n", database.name);
+    let mut text = format!(
+        "\n## Database `{}`\n\n```sh\nexport PGCLIENTENCODING=UTF8\n",
+        database.name
+    );
     let schema = of_kind("schema").next();
     if let Some(schema) = schema {
         let locale: String = database
@@ -72,16 +76,11 @@ fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -
             "pg_restore --exit-on-error --section=pre-data -d {name} schema.dump\n"
         ));
     }
-    text.push_str(&format!(
-        "psql -X -q -v ON_ERROR_STOP=1 -d {name} <<'END'\nSET client_encoding = '{}';\n",
-        database.encoding
-    ));
     for table in &database.tables {
         for line in copy_lines(manifest, database, table, decode) {
             text.push_str(&line);
         }
     }
-    text.push_str("END\n");
     for kind in ["sequences", "large_objects"] {
         for artifact in of_kind(kind) {
             text.push_str(&format!(
@@ -95,11 +94,16 @@ fn one_database(manifest: &Manifest, database: &DatabaseDetails, decode: &str) -
             "pg_restore --exit-on-error --section=post-data -d {name} schema.dump\n"
         ));
     }
+    if schema.is_some() {
+        let statements = properties::by_hand(database).join(";\n");
+        let statements = shell_quote(&statements);
+        text.push_str(&format!("psql -X -q -d {name} -c {statements}\n"));
+    }
     text.push_str(&format!("psql -X -d {name} -c ANALYZE\n```\n"));
     text
 }
 
-/// `\copy` from the decoding pipeline, one line for each file that holds rows of the table.
+/// `COPY` from the decoding pipeline, one for each file that holds rows of the table.
 fn copy_lines(
     manifest: &Manifest,
     database: &DatabaseDetails,
@@ -108,18 +112,21 @@ fn copy_lines(
 ) -> Vec<String> {
     let data_name = database.data_name(table);
     let mut lines = Vec::new();
+    // Rows are in the database's own encoding, everything else is in UTF-8.
+    let encoding = match database.encoding.as_str() {
+        "UTF8" => String::new(),
+        other => format!("PGCLIENTENCODING={} ", shell_quote(other)),
+    };
     for artifact in &manifest.artifacts {
         for data in artifact.data.iter().filter(|data| data.table == data_name) {
             let mut command = read(decode, artifact);
             if let Some(member) = &data.member {
                 command.push_str(&format!(" | tar -xOf - {}", shell_quote(member)));
             }
-            let columns = table.sql_columns();
             lines.push(format!(
-                "\\copy {}{columns} from program '{}' with (format {})\n",
-                table.sql_name(),
-                command.replace('\'', "''"),
-                table.format
+                "{command} | {encoding}psql -X -q -v ON_ERROR_STOP=1 -d {} -c {}\n",
+                shell_quote(&database.name),
+                shell_quote(&table.copy_in_sql())
             ));
         }
     }

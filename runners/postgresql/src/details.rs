@@ -68,6 +68,9 @@ pub(crate) struct Table {
     /// For an extension's table: the `WHERE` clause that tells the user's rows from the extension's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) condition: Option<String>,
+    /// The extension that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) extension: Option<String>,
 }
 
 /// Which table a foreign key points from and to.
@@ -118,6 +121,16 @@ impl DatabaseDetails {
     /// A table's name in the manifest's list of rows.
     pub(crate) fn data_name(&self, table: &Table) -> String {
         format!("{}{}", self.prefix, table.display_name())
+    }
+}
+
+impl DatabaseDetails {
+    /// Whether an ordinary table is certain to be empty after a restore of the rows of `restored`. A partitioned
+    /// one is in neither list.
+    pub(crate) fn has_no_rows(&self, name: &str, restored: &[String]) -> bool {
+        let is_ordinary = self.without_rows.iter().any(|it| it == name)
+            || self.tables.iter().any(|it| it.display_name() == name);
+        restored.is_empty() || is_ordinary && !restored.iter().any(|it| it == name)
     }
 }
 
@@ -198,7 +211,7 @@ mod tests {
             name: "we\"ird".into(),
             columns: vec!["id".into(), "user".into()],
             format: "binary".into(),
-            condition: None,
+            ..Table::default()
         };
         assert_eq!(
             table.copy_out_sql(None),

@@ -259,14 +259,17 @@ impl Held {
         seen: &mut Vec<String>,
     ) -> Result<Vec<Source>> {
         let mut sources = tables::read(&mut self.holder, server.copy_format).await?;
+        seen.extend(sources.iter().map(|source| source.table.plain_name()));
         if scope.content == Content::SchemaOnly {
             let names = sources.drain(..).map(|source| source.table.display_name());
             self.details.without_rows = names.collect();
         }
-        seen.extend(sources.iter().map(|source| source.table.plain_name()));
         let (sources, left_out) = select(sources, scope);
         self.details.without_rows.extend(left_out.without_rows);
         self.hidden = left_out.hidden;
+        if scope.content == Content::All {
+            tables::refuse_needed(&mut self.holder, &self.hidden).await?;
+        }
         tables::refuse_unreadable(&sources, &server.endpoint.user)?;
         tables::lock(&mut self.holder, &sources).await?;
         self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
@@ -405,9 +408,6 @@ fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, LeftOut) {
 }
 
 fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
-    if scope.content == Content::SchemaOnly {
-        return Ok(());
-    }
     for (key, patterns) in [
         ("INCLUDE_TABLES", &scope.include),
         ("EXCLUDE_TABLES", &scope.exclude),

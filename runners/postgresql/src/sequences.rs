@@ -8,7 +8,8 @@ use crate::wire::Connection;
 /// Of an extension's sequences only those that it has marked.
 const SEQUENCES: &str = r"
 SELECT n.nspname, c.relname, pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-       AND pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
+       AND pg_catalog.has_sequence_privilege(c.oid, 'SELECT'),
+       EXISTS (SELECT FROM pg_catalog.pg_extension x WHERE c.oid = ANY (x.extconfig))
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
@@ -29,7 +30,8 @@ pub(crate) async fn script(connection: &mut Connection, user: &str) -> Result<(S
     for row in &rows {
         let text = |i: usize| row.get(i).and_then(Option::as_deref).unwrap_or_default();
         if text(2) == "t" {
-            names.push(format!("{}.{}", sql::ident(text(0)), sql::ident(text(1))));
+            let name = format!("{}.{}", sql::ident(text(0)), sql::ident(text(1)));
+            names.push((name, text(3) == "t"));
         } else {
             unreadable.push(sql::display_name(text(0), text(1)));
         }
@@ -47,9 +49,9 @@ pub(crate) async fn script(connection: &mut Connection, user: &str) -> Result<(S
     for batch in names.chunks(BATCH) {
         let selects: Vec<String> = batch
             .iter()
-            .map(|name| {
+            .map(|(name, of_extension)| {
                 format!(
-                    "SELECT {}, last_value, is_called FROM {name}",
+                    "SELECT {}, last_value, is_called, {of_extension} FROM {name}",
                     sql::literal(name)
                 )
             })
@@ -57,11 +59,14 @@ pub(crate) async fn script(connection: &mut Connection, user: &str) -> Result<(S
         for row in connection.query(&selects.join(" UNION ALL ")).await? {
             let text = |i: usize| row.get(i).and_then(Option::as_deref).unwrap_or_default();
             let is_called = text(2) == "t";
-            script.push_str(&format!(
-                "SELECT pg_catalog.setval({}, {}, {is_called});\n",
-                sql::literal(text(0)),
-                text(1)
-            ));
+            let (name, value) = (sql::literal(text(0)), text(1));
+            // A restore may leave the extension out.
+            script.push_str(&match text(3) {
+                "t" => format!(
+                    "SELECT pg_catalog.setval(s, {value}, {is_called}) FROM pg_catalog.to_regclass({name}) s WHERE s IS NOT NULL;\n"
+                ),
+                _ => format!("SELECT pg_catalog.setval({name}, {value}, {is_called});\n"),
+            });
         }
     }
     Ok((script, names.len() as u64))

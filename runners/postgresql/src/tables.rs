@@ -55,14 +55,14 @@ SELECT n.nspname, c.relname,
             WHEN NOT pg_catalog.has_table_privilege(c.oid, 'SELECT') THEN 'select'
             WHEN pg_catalog.row_security_active(c.oid) THEN 'rls'
             WHEN c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() THEN 'unlogged' END,
-       e.condition
+       e.condition, e.extname
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam
 LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
      AND d.objid = c.oid AND d.objsubid = 0 AND d.deptype = 'e'
 LEFT JOIN LATERAL (
-    SELECT x.extcondition[u.i] AS condition
+    SELECT x.extcondition[u.i] AS condition, x.extname
     FROM pg_catalog.pg_extension x, pg_catalog.unnest(x.extconfig) WITH ORDINALITY AS u(oid, i)
     WHERE u.oid = c.oid) e ON true
 WHERE c.relkind = 'r' AND c.relpersistence <> 't'
@@ -98,6 +98,7 @@ fn source(row: &[Option<String>], types: &Types, format: Option<CopyFormat>) -> 
             columns: columns.into_iter().map(|(name, _)| name).collect(),
             format: format.as_str().to_owned(),
             condition: Some(text(7).to_owned()).filter(|condition| !condition.is_empty()),
+            extension: row.get(8).cloned().flatten(),
         },
         size_bytes: number(3),
         n_pages: number(4),
@@ -186,6 +187,46 @@ pub(crate) fn refuse_unreadable(sources: &[Source], user: &str) -> Result<()> {
             "the login {user:?} may not read {}{more}; GRANT pg_read_all_data TO {} (14 and later; before, USAGE on the schemas and SELECT on the tables), or leave them out with EXCLUDE_TABLES",
             shown.join(", "),
             sql::ident(user)
+        ),
+    ))
+}
+
+/// What depends on the tables of `{hidden}` and does not belong to one of them.
+const DEPENDENTS: &str = r"
+WITH hidden(oid) AS (
+  SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE (n.nspname, c.relname) IN ({hidden}))
+SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+FROM pg_catalog.pg_depend d JOIN hidden h ON d.refobjid = h.oid
+WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'n'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e JOIN hidden o ON e.refobjid = o.oid
+                  WHERE e.refclassid = d.refclassid AND e.classid = d.classid AND e.objid = d.objid
+                  AND e.deptype IN ('a', 'i'))
+ORDER BY 1 LIMIT 5";
+
+/// Refuses to leave out tables whole that something else needs: its definition would not restore.
+pub(crate) async fn refuse_needed(connection: &mut Connection, hidden: &[Table]) -> Result<()> {
+    let literal = |table: &Table| {
+        let (schema, name) = (sql::literal(&table.schema), sql::literal(&table.name));
+        format!("({schema}, {name})")
+    };
+    let tables: Vec<String> = hidden.iter().map(literal).collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let statement = DEPENDENTS.replace("{hidden}", &tables.join(", "));
+    let rows = connection.query(&statement).await?;
+    let needing: Vec<String> = rows.into_iter().flatten().flatten().collect();
+    if needing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = hidden.iter().map(Table::display_name).collect();
+    Err(Error::new(
+        Kind::Denied,
+        format!(
+            "the excluded tables {} cannot be left out whole, as {} depends on them; GRANT SELECT on them, which leaves only their rows out, or back up rows alone with DATA_ONLY",
+            names.join(", "),
+            needing.join(" and ")
         ),
     ))
 }

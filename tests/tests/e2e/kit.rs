@@ -60,8 +60,12 @@ impl Directory {
 /// Backs up with the local runner, which must succeed, to `b` unless `env` says otherwise.
 #[track_caller]
 pub(crate) fn backup(server: &Postgres, database: &str, env: Env) -> Run {
-    let run = run(server, database, "backup", env);
-    run.good()
+    try_backup(server, database, env).good()
+}
+
+/// As [`backup`], however that ends.
+pub(crate) fn try_backup(server: &Postgres, database: &str, env: Env) -> Run {
+    run(server, database, "backup", env)
 }
 
 /// Restores with the local runner into a database, however that ends.

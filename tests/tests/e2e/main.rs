@@ -1,8 +1,17 @@
 //! Whole jobs, black box: settings in; objects, databases and exit codes out.
 
+mod by_hand;
+mod cluster;
 mod compare;
+mod consistency;
 mod failures;
+mod foreign;
 mod kit;
+mod large;
+mod matrix;
+mod partial;
+mod privileges;
+mod refusals;
 mod round_trip;
 mod smoke;
 mod zoo;

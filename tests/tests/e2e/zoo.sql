@@ -235,7 +235,7 @@ create statistics rules.together (dependencies, ndistinct, mcv) on id, n from ru
 create table rules.secret (id int, owner name, t text);
 insert into rules.secret values (1, 'nobody', 'hidden from all but its owner');
 alter table rules.secret enable row level security, force row level security, owner to "zoo keeper";
-create policy own on rules.secret as restrictive for select to zoo_reader, "Zoo""Quote" using (owner = current_user);
+create policy own on rules.secret as restrictive for select to "Zoo""Quote" using (owner = current_user);
 create policy "write ""some""" on rules.secret for insert with check (id > 0);
 
 -- Code.

@@ -52,28 +52,50 @@ pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -
     Ok(())
 }
 
-/// The script has one statement a line.
+/// The statements to run, of those in the script.
 fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
     let mut wanted = Vec::new();
-    for line in script.lines() {
-        let mut words = line.split(' ');
-        match (words.next(), words.next()) {
-            (Some("CREATE" | "ALTER"), Some("ROLE")) => {
-                let is_new = role_of(line).is_some_and(|role| !present.contains(&role));
-                wanted.extend(is_new.then_some(line));
+    for statement in statements(script) {
+        let mut words = statement.split(' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some("CREATE" | "ALTER"), Some("ROLE"), _) | (Some("COMMENT"), _, Some("ROLE")) => {
+                let is_new = role_of(statement).is_some_and(|role| !present.contains(&role));
+                wanted.extend(is_new.then_some(statement));
             }
-            (Some("CREATE" | "ALTER"), Some("TABLESPACE")) => {
+            (Some("CREATE" | "ALTER"), Some("TABLESPACE"), _) => {
                 tracing::warn!(
-                    statement = line,
+                    statement,
                     "not restored: a tablespace names a directory of the old server"
                 );
             }
             // Memberships; a grant that is there already is no error.
-            (Some("GRANT"), _) if !line.contains(" TABLESPACE ") => wanted.push(line),
+            (Some("GRANT"), ..) if !statement.contains(" TABLESPACE ") => wanted.push(statement),
             _ => {}
         }
     }
     wanted
+}
+
+/// Cuts a script after each semicolon that ends a line outside of quotes; what begins with a dash or a backslash
+/// is a line of its own.
+fn statements(script: &str) -> Vec<&str> {
+    let mut statements = Vec::new();
+    let (mut start, mut quote) = (0, None);
+    for (at, c) in script.char_indices() {
+        let so_far = script.get(start..at).unwrap_or_default();
+        let is_line = so_far.starts_with(['-', '\\']) || so_far.is_empty();
+        match (c, quote) {
+            ('\n', None) if is_line || so_far.ends_with(';') => {
+                statements.push(so_far);
+                start = at + 1;
+            }
+            ('\'' | '"', None) if !so_far.starts_with(['-', '\\']) => quote = Some(c),
+            (_, Some(open)) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    statements.extend(script.get(start..));
+    statements
 }
 
 /// The role that a `CREATE ROLE` or `ALTER ROLE` names, unquoted.
@@ -98,6 +120,14 @@ mod tests {
         assert_eq!(
             wanted(script, &present),
             ["CREATE ROLE \"odd \"\"one\";", "GRANT app TO postgres;"]
+        );
+        let script = "-- it's a comment\nCOMMENT ON ROLE b IS 'two;\nCREATE ROLE c;\n';\nCREATE ROLE \"it's\";\n";
+        assert_eq!(
+            wanted(script, &present),
+            [
+                "COMMENT ON ROLE b IS 'two;\nCREATE ROLE c;\n';",
+                "CREATE ROLE \"it's\";"
+            ]
         );
         assert_eq!(
             role_of("CREATE ROLE \"odd \"\"one\";").as_deref(),

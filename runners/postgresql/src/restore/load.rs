@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use crate::details::{DatabaseDetails, Table};
 use crate::engine::Server;
-use crate::largeobjects;
+use crate::options::Options;
 use crate::session::Pool;
 use crate::tar_in::{self, Member};
+use crate::{largeobjects, sql};
 
 /// What a worker needs to load one artifact.
 struct Loader {
@@ -182,7 +183,8 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
             let body = context
                 .backup
                 .open(artifact, context.target.progress.clone());
-            let run = run_lines(pool, body, move |line| {
+            let role = options.owner.as_deref().filter(|_| kind == "large_objects");
+            let run = run_lines(pool, body, role, move |line| {
                 largeobjects::is_wanted(line, owners, privileges)
             });
             unless_cancelled(&context.target.cancel, run)
@@ -197,9 +199,18 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
 const BATCH_LINES: usize = 100;
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Runs a script of one statement a line.
-async fn run_lines(pool: &Pool, mut body: ByteStream, wanted: impl Fn(&str) -> bool) -> Result<()> {
+/// Runs a script of one statement a line, as `role` if there is one.
+async fn run_lines(
+    pool: &Pool,
+    mut body: ByteStream,
+    role: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
     let mut connection = pool.take().await?;
+    if let Some(role) = role {
+        let statement = format!("SET ROLE {}", sql::ident(role));
+        connection.execute(&statement).await?;
+    }
     let mut held = BytesMut::new();
     let (mut batch, mut n_lines) = (String::new(), 0);
     loop {
@@ -227,6 +238,9 @@ async fn run_lines(pool: &Pool, mut body: ByteStream, wanted: impl Fn(&str) -> b
     if n_lines > 0 {
         connection.execute(&batch).await?;
     }
+    if role.is_some() {
+        connection.execute("RESET ROLE").await?;
+    }
     pool.give(connection);
     Ok(())
 }
@@ -237,6 +251,7 @@ pub(super) async fn refuse_filled(
     database: &DatabaseDetails,
     name: &str,
     target: &Target,
+    options: &Options,
 ) -> Result<()> {
     let mut connection = server.connect(name).await?;
     let filled = |what: String, full: Option<String>| match full.as_deref() {
@@ -248,7 +263,7 @@ pub(super) async fn refuse_filled(
         )),
         _ => Ok(()),
     };
-    for table in super::tables_of(database, target) {
+    for table in super::tables_of(database, target, options) {
         let statement = format!("SELECT EXISTS (SELECT FROM ONLY {})", own_rows(table));
         let full = connection.query_one(&statement).await.map_err(|err| {
             err.while_doing(format!(

@@ -162,7 +162,8 @@ fn unwanted(context: &Context<'_>) -> Vec<String> {
     if context.is_partial() {
         let restored: Vec<String> = context.tables().map(|table| table.display_name()).collect();
         for key in &context.database.foreign_keys {
-            if key.references.iter().all(|table| restored.contains(table)) {
+            let is_empty = context.database.has_no_rows(&key.table, &restored);
+            if is_empty || key.references.iter().all(|table| restored.contains(table)) {
                 continue;
             }
             let (schema, table) = key.table.split_once('.').unwrap_or_default();

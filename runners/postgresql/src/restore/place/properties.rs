@@ -12,7 +12,6 @@ pub(super) fn statements(
     database: Option<&DatabaseDetails>,
     options: &Options,
 ) -> Vec<String> {
-    let name = ident(&place.name);
     let backed_up = database.filter(|_| !options.no_owner);
     let wanted = options
         .owner
@@ -24,6 +23,7 @@ pub(super) fn statements(
         .as_deref()
         .filter(|_| place.staging.is_some())
         .or(wanted.filter(|_| !place.exists));
+    let name = ident(&place.name);
     let mut statements = Vec::new();
     if let Some(owner) = owner.filter(|owner| *owner != user) {
         statements.push(format!("ALTER DATABASE {name} OWNER TO {}", ident(owner)));
@@ -31,6 +31,25 @@ pub(super) fn statements(
     let Some(database) = database else {
         return statements;
     };
+    statements.extend(settings(&name, database));
+    if !options.no_privileges {
+        let owner = owner.or(place.owner.as_deref()).unwrap_or(user);
+        statements.extend(grants(&name, database, owner));
+    }
+    statements
+}
+
+/// The same for whoever restores by hand: all of it.
+pub(crate) fn by_hand(database: &DatabaseDetails) -> Vec<String> {
+    let (name, owner) = (ident(&database.name), &database.owner);
+    let mut statements = vec![format!("ALTER DATABASE {name} OWNER TO {}", ident(owner))];
+    statements.extend(settings(&name, database));
+    statements.extend(grants(&name, database, owner));
+    statements
+}
+
+fn settings(name: &str, database: &DatabaseDetails) -> Vec<String> {
+    let mut statements = Vec::new();
     if let Some(comment) = &database.comment {
         statements.push(format!(
             "COMMENT ON DATABASE {name} IS {}",
@@ -49,21 +68,14 @@ pub(super) fn statements(
         let role = ident(role);
         statements.push(format!("ALTER ROLE {role} IN DATABASE {name} SET {clause}"));
     }
-    let privileges = database.privileges.as_ref();
-    if let Some(privileges) = privileges.filter(|_| !options.no_privileges) {
-        let owner = owner.or(place.owner.as_deref()).unwrap_or(user);
-        statements.extend(grants(&name, database, privileges, owner));
-    }
     statements
 }
 
 /// The rights of the backed-up database's owner go to the owner of this one.
-fn grants(
-    name: &str,
-    database: &DatabaseDetails,
-    privileges: &[(String, String, bool)],
-    owner: &str,
-) -> Vec<String> {
+fn grants(name: &str, database: &DatabaseDetails, owner: &str) -> Vec<String> {
+    let Some(privileges) = &database.privileges else {
+        return Vec::new();
+    };
     let mut statements = vec![format!(
         "REVOKE ALL ON DATABASE {name} FROM PUBLIC, {}",
         ident(owner)
