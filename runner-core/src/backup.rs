@@ -1,6 +1,7 @@
 //! Backing up: pieces in parallel into the store, the manifest last.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -58,12 +59,18 @@ pub async fn run<E: Engine>(
     unless_cancelled(cancel, context.store.prepare()).await?;
     refuse_existing(context.store.as_ref(), &path).await?;
     let probe = unless_cancelled(cancel, engine.probe()).await?;
-    tracing::info!(engine_version = probe.engine_version, size_bytes = probe.size_bytes, facts = ?probe.facts, "the server is ready");
+    tracing::info!(
+        engine_version = probe.engine_version,
+        size_bytes = probe.size_bytes,
+        "the server is ready: {}",
+        said(&probe.facts)
+    );
     let backup_id = Uuid::now_v7().to_string();
     let run = Run {
         path: path.clone(),
         own: format!("{path}/{backup_id}/"),
         backup_id,
+        by_hand: OnceLock::new(),
     };
     match run.fill(engine, context, probe).await {
         Ok(manifest) => Ok(Done { path, manifest }),
@@ -72,6 +79,14 @@ pub async fn run<E: Engine>(
             Err(err)
         }
     }
+}
+
+fn said(facts: &BTreeMap<String, String>) -> String {
+    let facts: Vec<String> = facts
+        .iter()
+        .map(|(name, value)| format!("{name} {value}"))
+        .collect();
+    facts.join(", ")
 }
 
 async fn refuse_existing(store: &dyn Store, path: &str) -> Result<()> {
@@ -105,6 +120,8 @@ struct Run {
     /// With a trailing slash.
     own: String,
     backup_id: String,
+    /// The instructions, once they were written.
+    by_hand: OnceLock<Bytes>,
 }
 
 impl Run {
@@ -125,9 +142,10 @@ impl Run {
         };
         let dump = Arc::new(unless_cancelled(&context.cancel, engine.begin(&scope)).await?);
         let pieces = dump.pieces().to_vec();
-        context
-            .progress
-            .expect_bytes(pieces.iter().map(|piece| piece.estimated_bytes).sum());
+        context.progress.begin(
+            "back up",
+            pieces.iter().map(|piece| piece.estimated_bytes).sum(),
+        );
         let memory_bytes =
             (context.store.put_memory_bytes() + job.codec.window_bytes()) * job.parallelism as u64;
         tracing::info!(
@@ -209,10 +227,12 @@ impl Run {
     ) -> Result<()> {
         let store = context.store.as_ref();
         let by_hand = Bytes::from(engine.restore_by_hand(manifest));
-        let restore_md = format!("{}/{RESTORE_MD}", self.path);
+        let _ = self.by_hand.set(by_hand.clone()); // a run commits once
+        let restore_md = self.restore_md();
         if store.commit(&restore_md, by_hand.clone()).await? == Commit::Exists {
             // Of an attempt that was cut off before its manifest, unless a rival has just won.
             refuse_existing(store, &self.path).await?;
+            let by_hand = by_hand.clone();
             let body = stream::once(async { Ok(by_hand) }).boxed();
             store
                 .put(&restore_md, body, &CancellationToken::new())
@@ -222,26 +242,85 @@ impl Run {
             return Err(interrupted());
         }
         let json = Bytes::from(manifest.render()?);
-        match store.commit(&manifest_name(&self.path), json).await? {
-            Commit::Created => Ok(()),
-            Commit::Exists => Err(taken(store, &self.path, None)),
+        match store.commit(&manifest_name(&self.path), json).await {
+            Ok(Commit::Created) => {}
+            Ok(Commit::Exists) => {
+                // Our instructions may have taken the place of the winner's.
+                if let Ok(winner) = catalog::read(store, &self.path).await {
+                    self.settle(store, engine.restore_by_hand(&winner)).await;
+                }
+                return Err(taken(store, &self.path, None));
+            }
+            Err(err) if self.is_committed(store).await.unwrap_or(false) => {
+                tracing::warn!(reason = %err, "the store kept the manifest all the same");
+            }
+            Err(err) => return Err(err),
         }
+        self.settle(store, by_hand).await;
+        Ok(())
+    }
+
+    /// Whether the manifest at our path is ours.
+    async fn is_committed(&self, store: &dyn Store) -> Result<bool> {
+        match catalog::read(store, &self.path).await {
+            Ok(manifest) => Ok(manifest.backup_id == self.backup_id),
+            Err(err) if matches!(err.kind(), Kind::NotFound | Kind::Integrity | Kind::Unfit) => {
+                Ok(false)
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Beside a committed manifest stand its own instructions, whatever a rival for the same path wrote last.
+    async fn settle(&self, store: &dyn Store, by_hand: impl Into<Bytes>) {
+        let (name, by_hand) = (self.restore_md(), by_hand.into());
+        if has(store, &name, &by_hand).await {
+            return;
+        }
+        let body = stream::once(async { Ok(by_hand) }).boxed();
+        if let Err(err) = store.put(&name, body, &CancellationToken::new()).await {
+            tracing::warn!(name, reason = %err, "the backup is complete, but its instructions are not");
+        }
+    }
+
+    fn restore_md(&self) -> String {
+        format!("{}/{RESTORE_MD}", self.path)
     }
 
     /// Removes what this run uploaded; what cannot be removed is left to `prune`.
     async fn clean_up(&self, store: &dyn Store) {
-        let removed = remove_all(store, &self.own).await;
-        let is_empty = catalog::read(store, &self.path)
-            .await
-            .is_err_and(|err| err.kind() == Kind::NotFound);
-        let removed = match (removed, is_empty) {
-            (Ok(()), true) => store.delete(&format!("{}/{RESTORE_MD}", self.path)).await,
-            (removed, _) => removed,
+        let removed = async {
+            if self.is_committed(store).await? {
+                return Ok(()); // its commit was reported as lost, and was not
+            }
+            remove_all(store, &self.own).await?;
+            // A rival's instructions stay.
+            match self.by_hand.get() {
+                Some(ours) if has(store, &self.restore_md(), ours).await => {
+                    store.delete(&self.restore_md()).await
+                }
+                _ => Ok(()),
+            }
         };
-        if let Err(err) = removed {
+        if let Err(err) = removed.await {
             tracing::warn!(path = self.path, reason = %err, "what was uploaded could not be removed; `prune` will");
         }
     }
+}
+
+/// Whether a small object is there and holds these bytes.
+async fn has(store: &dyn Store, name: &str, bytes: &Bytes) -> bool {
+    let Ok(mut body) = store.get(name, 0).await else {
+        return false;
+    };
+    let mut rest = bytes.clone();
+    while let Some(block) = body.next().await {
+        match block {
+            Ok(block) if rest.starts_with(&block) => rest = rest.slice(block.len()..),
+            _ => return false,
+        }
+    }
+    rest.is_empty()
 }
 
 /// Deletes every object below `prefix`.

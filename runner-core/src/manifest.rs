@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
 use crate::fingerprint::{Fingerprint, Tally};
@@ -15,6 +16,9 @@ pub const MANIFEST: &str = "manifest.json";
 pub const RESTORE_MD: &str = "RESTORE.md";
 /// The format that this release writes, and the newest that it reads.
 pub const FORMAT: &str = "planb/1";
+
+/// The field that holds the SHA-256 of all others: of the compact JSON without it, keys sorted.
+const OWN_SUM: &str = "manifest_sha256";
 
 /// One committed backup. The fields' JSON names are part of the public contract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,7 +131,8 @@ impl Manifest {
         let damaged = |err: serde_json::Error| {
             Error::new(Kind::Integrity, "manifest.json is not a manifest").because(err)
         };
-        let head: Head = serde_json::from_slice(json).map_err(damaged)?;
+        let mut value: Value = serde_json::from_slice(json).map_err(damaged)?;
+        let head = Head::deserialize(&value).map_err(damaged)?;
         if head.format != FORMAT {
             return Err(Error::new(
                 Kind::Unfit,
@@ -137,7 +142,17 @@ impl Manifest {
                 ),
             ));
         }
-        serde_json::from_slice(json).map_err(damaged)
+        let told = value.as_object_mut().and_then(|it| it.remove(OWN_SUM));
+        // A manifest from before it had a sum of its own is taken as it is.
+        if told.is_some_and(|told| told != sum(&mut value)) {
+            return Err(Error::new(
+                Kind::Integrity,
+                format!(
+                    "manifest.json was changed after it was written: its {OWN_SUM} does not match"
+                ),
+            ));
+        }
+        serde_json::from_value(value).map_err(damaged)
     }
 
     /// An artifact's name as the engine gave it: its path without the directory of this run.
@@ -147,9 +162,21 @@ impl Manifest {
             .unwrap_or(&artifact.path)
     }
 
+    /// As it is stored: with a sum of its own, as no other object could vouch for it.
     pub fn render(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec_pretty(self)
-            .map_err(|err| Error::new(Kind::Bug, "render manifest.json").because(err))
+        #[derive(Serialize)]
+        struct Sealed<'a> {
+            #[serde(flatten)]
+            manifest: &'a Manifest,
+            manifest_sha256: String,
+        }
+        let failed = |err| Error::new(Kind::Bug, "render manifest.json").because(err);
+        let mut value = serde_json::to_value(self).map_err(failed)?;
+        let sealed = Sealed {
+            manifest: self,
+            manifest_sha256: sum(&mut value),
+        };
+        serde_json::to_vec_pretty(&sealed).map_err(failed)
     }
 
     /// Rows and fingerprint of each table, its artifacts added up.
@@ -163,4 +190,10 @@ impl Manifest {
         }
         tallies
     }
+}
+
+fn sum(value: &mut Value) -> String {
+    value.sort_all_objects();
+    let digest = Sha256::digest(value.to_string());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,7 +1,7 @@
 //! Counters that a running job shares with whoever shows them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes and rows so far, and what is expected in all.
 #[derive(Clone, Default, Debug)]
@@ -13,6 +13,16 @@ struct Counters {
     stored_bytes: AtomicU64,
     rows: AtomicU64,
     expected_bytes: AtomicU64,
+    phase: Mutex<Phase>,
+}
+
+/// What the counters count at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phase {
+    /// As in "load rows"; empty before the first.
+    pub name: &'static str,
+    /// How many came before it.
+    pub n: u32,
 }
 
 /// One reading of the counters.
@@ -38,17 +48,27 @@ impl Progress {
         self.0.rows.fetch_add(n_rows, Ordering::Relaxed);
     }
 
-    /// Logical bytes that the operation is expected to move in all.
-    pub fn expect_bytes(&self, n_bytes: u64) {
-        self.0.expected_bytes.store(n_bytes, Ordering::Relaxed);
+    /// Starts over, for an operation's next phase, which is expected to move that many logical bytes.
+    pub fn begin(&self, name: &'static str, expected_bytes: u64) {
+        let counters = &self.0;
+        let mut phase = counters
+            .phase
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *phase = Phase {
+            name,
+            n: phase.n + 1,
+        };
+        counters.logical_bytes.store(0, Ordering::Relaxed);
+        counters.stored_bytes.store(0, Ordering::Relaxed);
+        counters.rows.store(0, Ordering::Relaxed);
+        counters
+            .expected_bytes
+            .store(expected_bytes, Ordering::Relaxed);
     }
 
-    /// Starts over, for an operation's next phase.
-    pub fn reset(&self, expected_bytes: u64) {
-        self.0.logical_bytes.store(0, Ordering::Relaxed);
-        self.0.stored_bytes.store(0, Ordering::Relaxed);
-        self.0.rows.store(0, Ordering::Relaxed);
-        self.expect_bytes(expected_bytes);
+    pub fn phase(&self) -> Phase {
+        *self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn read(&self) -> Reading {

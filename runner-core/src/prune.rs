@@ -71,7 +71,7 @@ pub async fn incomplete(store: &dyn Store, age: Duration, now: Timestamp) -> Res
             }
         };
         let directory = format!("{path}/{id}/");
-        remove_all(store, &directory).await?;
+        remove_own(store, &directory, &(path.clone(), id), &committed).await?;
         if !has_manifest {
             store.delete(&format!("{path}/{RESTORE_MD}")).await?;
         }
@@ -85,6 +85,27 @@ pub async fn incomplete(store: &dyn Store, age: Duration, now: Timestamp) -> Res
         pruned.incomplete.push(directory);
     }
     Ok(pruned)
+}
+
+/// Deletes the objects of one run. Not all that lies below its directory: a `BACKUP_PATH` may have a UUID in it,
+/// and then whole backups lie below what looks like a run's.
+async fn remove_own(
+    store: &dyn Store,
+    directory: &str,
+    run: &(String, String),
+    committed: &BTreeSet<String>,
+) -> Result<()> {
+    let mut own = Vec::new();
+    let mut listing = store.list(directory);
+    while let Some(listed) = listing.try_next().await? {
+        if run_of(&listed.name, committed).as_ref() == Some(run) {
+            own.push(listed.name);
+        }
+    }
+    for name in own {
+        store.delete(&name).await?;
+    }
+    Ok(())
 }
 
 impl Leftover {
@@ -101,6 +122,9 @@ impl Leftover {
 fn run_of(name: &str, committed: &BTreeSet<String>) -> Option<(String, String)> {
     let mut found = None;
     let (mut path, mut rest) = ("", name);
+    if name.ends_with(&format!("/{RESTORE_MD}")) {
+        return None; // it lies beside a run's directory, and goes with it
+    }
     while let Some((component, after)) = rest.split_once('/') {
         if committed.contains(path) {
             return is_run(component).then(|| (path.to_owned(), component.to_owned()));
@@ -166,6 +190,7 @@ mod tests {
             None,
         );
         // A UUID in the chosen path is not the run's.
+        check(format!("a/{id}/RESTORE.md"), nothing, None);
         check(
             format!("a/{id}/{other}/x"),
             nothing,

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::context::Context;
-use crate::engine::Engine;
+use crate::engine::{Engine, Verify};
 use crate::error::{Error, Kind, Result};
 use crate::job::{
     EngineFacts, Job, LogSettings, Notify, Operation, Precheck, Rejected, Request, Surroundings,
@@ -227,7 +227,7 @@ async fn notify(
     let Some(notify) = notify else { return };
     let sent = async {
         let id = Uuid::now_v7().simple().to_string();
-        Webhook::new(notify, &format!("msg_{id}"), now)?
+        Webhook::new(notify, &id, now)?
             .deliver(event, Timing::within(deadline))
             .await
     };
@@ -259,7 +259,7 @@ async fn operate<E: Engine>(
         started_at,
         job,
     };
-    let ticker = telemetry.ticker(&context.progress, context.job.operation.as_str());
+    let ticker = telemetry.ticker(&context.progress);
     let result = match context.job.operation {
         Operation::Backup => back_up(&engine, &context, event).await,
         Operation::Restore => bring_back(&engine, &context, event).await,
@@ -298,7 +298,15 @@ async fn back_up<E: Engine>(
     event.backup_path = Some(path.clone());
     let done = backup::run(engine, context, path).await?;
     fill(event, &done.manifest);
-    Ok(Shown::message(format!("backup {} is complete", done.path)))
+    let time = done
+        .manifest
+        .finished_at
+        .duration_since(done.manifest.started_at);
+    Ok(show::backed_up(
+        &done.path,
+        &done.manifest,
+        time.unsigned_abs(),
+    ))
 }
 
 async fn bring_back<E: Engine>(
@@ -313,7 +321,10 @@ async fn bring_back<E: Engine>(
         fill(event, manifest);
         message.push_str(&format!("; {} rows", done.restored.rows));
         match done.restored.n_verified {
-            0 => message.push_str(", not compared (RESTORE_VERIFY=none)"),
+            0 if context.job.restore.verify == Verify::None => {
+                message.push_str(", not compared (RESTORE_VERIFY=none)");
+            }
+            0 => message.push_str(", nothing to compare"),
             n => message.push_str(&format!(
                 ", {n} tables proven equal to the backup's snapshot"
             )),

@@ -1,14 +1,17 @@
 //! What operations print: a table for people, one JSON document with `--json`.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 
 use crate::catalog::Committed;
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
+use crate::manifest::Manifest;
 use crate::prune::Pruned;
 use crate::source::Backup;
-use crate::telemetry::human::bytes;
+use crate::telemetry::human::{self, bytes};
 
 /// What an operation has to say: on stdout, and in its last log line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,21 @@ impl<'a> Line<'a> {
             encrypted: manifest.encryption.is_some(),
         }
     }
+}
+
+/// `backup`: the summary.
+pub fn backed_up(path: &str, manifest: &Manifest, time: Duration) -> Shown {
+    let tallies = manifest.tallies();
+    let rows = tallies.values().map(|tally| tally.rows).sum();
+    Shown::message(format!(
+        "backup {path} is complete: {} tables, {} rows, {} stored as {} in {}, {}/s",
+        tallies.len(),
+        human::count(rows),
+        bytes(manifest.logical_bytes),
+        bytes(manifest.stored_bytes),
+        human::duration(time),
+        bytes(human::per_second(manifest.logical_bytes, time)),
+    ))
 }
 
 /// `list`.

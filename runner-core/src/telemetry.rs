@@ -28,10 +28,10 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Shows a phase's progress until the ticker is dropped: a bar where a person watches, else a line every
+    /// Shows each phase's progress until the ticker is dropped: a bar where a person watches, else a line every
     /// ten seconds.
-    pub fn ticker(&self, progress: &Progress, phase: &str) -> Ticker {
-        Ticker::start(progress.clone(), phase.to_owned(), self.bars.clone())
+    pub fn ticker(&self, progress: &Progress) -> Ticker {
+        Ticker::start(progress.clone(), self.bars.clone())
     }
 }
 

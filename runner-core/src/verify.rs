@@ -16,7 +16,7 @@ pub async fn run(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<()> {
-    progress.reset(backup.manifest().logical_bytes);
+    progress.begin("check", backup.manifest().logical_bytes);
     let mut artifacts: Vec<Artifact> = backup.artifacts().to_vec();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.stored_bytes));
     each(artifacts, parallelism, cancel, |artifact, stop| {

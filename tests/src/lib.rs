@@ -7,11 +7,17 @@
 )]
 
 mod bucket;
+mod http_proxy;
 mod postgres;
+mod receiver;
 mod run;
+mod tcp_proxy;
 mod world;
 
 pub use bucket::{Bucket, Minio};
+pub use http_proxy::{HttpProxy, Trouble};
 pub use postgres::Postgres;
+pub use receiver::Receiver;
 pub use run::{Env, Run, Running, run_image, run_runner, spawn_program, spawn_runner};
+pub use tcp_proxy::{Hitch, TcpProxy};
 pub use world::{Seat, World, world};

@@ -122,6 +122,11 @@ impl Running {
         );
     }
 
+    /// Whether it has not ended yet.
+    pub fn is_running(&self) -> bool {
+        !self.stderr.0.lock().unwrap().ends_with('\0')
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }

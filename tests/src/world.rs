@@ -142,15 +142,7 @@ impl World {
 
     /// The image of a service that tests need.
     pub fn service(&self, name: &str) -> String {
-        let service = self
-            .versions
-            .services
-            .iter()
-            .find(|service| service.name == name);
-        service
-            .expect("a row of images/versions.toml")
-            .upstream
-            .clone()
+        self.versions.service(name).unwrap().upstream.clone()
     }
 
     /// Starts a server; where it listens on this machine comes with it.

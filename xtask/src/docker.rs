@@ -52,6 +52,18 @@ pub struct Build<'a> {
 
 impl Build<'_> {
     pub fn run(&self) -> Result<()> {
+        let before = image_facts(self.tag).ok();
+        self.build()?;
+        if let Some((_, id)) = before
+            && image_facts(self.tag)?.1 != id
+        {
+            // Nobody asks for it any more; where a container still runs it, it stays.
+            docker(["rmi", &id]).output()?;
+        }
+        Ok(())
+    }
+
+    fn build(&self) -> Result<()> {
         let mut build = docker([
             "build",
             "--quiet",

@@ -66,7 +66,7 @@ impl Project {
         );
         let said = cargo
             .arg("--message-format=json-render-diagnostics")
-            .read()?;
+            .read_aloud()?;
         let executable = said
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())

@@ -1,6 +1,7 @@
 //! What a fresh machine lacks: a Docker that answers, and the packages that make images where no registry does.
 
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::docker;
@@ -33,6 +34,17 @@ pub fn docker_answers(project: &Project) -> Result<()> {
     start(project)
 }
 
+/// A program that Debian has in a package of the same name.
+pub fn program(name: &str) -> Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock();
+    if has(name) {
+        Ok(())
+    } else {
+        install(&[name], name)
+    }
+}
+
 /// Installs Debian packages, as root or through sudo; elsewhere says what is missing.
 pub fn install(packages: &[&str], what: &str) -> Result<()> {
     let debian = std::fs::read_to_string("/etc/os-release")
@@ -51,6 +63,8 @@ pub fn install(packages: &[&str], what: &str) -> Result<()> {
         "-q",
         "-o",
         "Acquire::Retries=3",
+        "-o",
+        "DPkg::Lock::Timeout=300",
     ];
     // A broken third-party source fails the update, and the packages may be there all the same.
     let updated = as_root(apt)?.arg("update").limit(INSTALL).read();

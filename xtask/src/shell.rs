@@ -108,6 +108,19 @@ impl Cmd {
         Err(format!("`{words}` failed: {}\n{said}", output.status).into())
     }
 
+    /// As [`Self::read`], while what it says on standard error is seen as it says it.
+    pub fn read_aloud(mut self) -> Result<String> {
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        let output = self.command.output().context(&self.words)?;
+        if !output.status.success() {
+            return Err(format!("`{}` failed: {}", self.words, output.status).into());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether it ran and succeeded, silently.
     pub fn succeeds(self) -> bool {
         self.output().is_ok_and(|output| output.status.success())

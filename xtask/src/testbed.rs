@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::docker::{self, Build, docker};
 use crate::project::{Project, make_dir};
 use crate::setup;
-use crate::shell::{Cmd, Context, Result, cmd, has};
+use crate::shell::{Cmd, Context, Result, cmd};
 use crate::versions::StandIn;
 
 /// How long a registry may take to say its first word; without one it is taken to be out of reach.
@@ -89,9 +89,7 @@ impl Testbed<'_> {
             return Ok(());
         }
         let start = Instant::now();
-        if !has("mmdebstrap") {
-            setup::install(&["mmdebstrap"], "mmdebstrap")?;
-        }
+        setup::program("mmdebstrap")?;
         let tarball = self
             .project
             .cache(&format!("{suite}-{}.tar", std::process::id()))?;
@@ -174,21 +172,27 @@ impl Testbed<'_> {
 
 /// With the Go that is here, or, where there is none that fetches its own successor, with Debian's in a container.
 fn go_install(module: &str, dir: &Path) -> Cmd {
-    let version = cmd("go")
-        .args(["env", "GOVERSION"])
-        .read()
-        .unwrap_or_default();
-    let minor: Option<u32> = version
-        .split('.')
-        .nth(1)
-        .and_then(|minor| minor.parse().ok());
+    let recent = |go: &&str| {
+        let version = cmd(go)
+            .args(["env", "GOVERSION"])
+            .read()
+            .unwrap_or_default();
+        let minor = version
+            .split('.')
+            .nth(1)
+            .and_then(|minor| minor.parse::<u32>().ok());
+        minor.is_some_and(|minor| minor >= 21)
+    };
     let flags = ["-trimpath", "-ldflags=-s -w"];
-    if minor.is_some_and(|minor| minor >= 21) {
-        let go = cmd("go").arg("install").args(flags).arg(module);
-        return go
-            .env("GOBIN", dir.to_string_lossy())
-            .env("GOFLAGS", "-p=2")
+    if let Some(go) = ["go", "/usr/local/go/bin/go"].iter().find(|go| recent(go)) {
+        let install = cmd(go)
+            .arg("install")
+            .args(flags)
+            .arg(module)
             .env("CGO_ENABLED", "0");
+        return install
+            .env("GOBIN", dir.to_string_lossy())
+            .env("GOFLAGS", "-p=2");
     }
     let script = "apt-get update -q && apt-get install -qy --no-install-recommends golang-go ca-certificates && \
                   GOBIN=/out CGO_ENABLED=0 GOFLAGS=-p=2 go install \"$@\"";

@@ -147,6 +147,12 @@ impl Versions {
         Ok(self.select(Some(&format!("{engine}:{version}")))?[0])
     }
 
+    /// A server that tests need beside the databases.
+    pub fn service(&self, name: &str) -> Result<&Service> {
+        let service = self.services.iter().find(|service| service.name == name);
+        Ok(service.ok_or(format!("no service {name} in {FILE}"))?)
+    }
+
     /// Everything that the testbed runs: servers with their stand-ins.
     pub fn servers(&self) -> Vec<(&str, &StandIn)> {
         let images = self

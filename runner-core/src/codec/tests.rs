@@ -258,7 +258,7 @@ async fn progress_counts_both_sides_both_ways() {
             assert_eq!(reading.stored_bytes, sums.stored_bytes);
         };
         counted(&progress);
-        progress.reset(0);
+        progress.begin("test", 0);
         let stored = of_blocks(&stored, 7_000);
         let plain = codec
             .layers()

@@ -8,36 +8,40 @@ use crate::engine::Content;
 use crate::env::{Env, Key, parse};
 
 pub const KEYS: &[Key] = &[
-    Key::plain("BACKUP_TYPE", "full", "`full`"),
+    Key::plain(
+        "BACKUP_TYPE",
+        "full",
+        "Kind of backup: `full` is all that this release makes",
+    ),
     Key::plain(
         "COMPRESSION",
         "zstd",
-        "`zstd[:1-19]`, `gzip[:1-9]`, `lz4` or `none`",
+        "`zstd[:1-19]`, `gzip[:1-9]`, `lz4` or `none`; `zstd` alone is level 1, `gzip` level 6",
     ),
     Key::plain(
         "ENCRYPTION_RECIPIENTS",
         "",
-        "age recipients, comma-separated: who may open the backup",
+        "age recipients (`age1…`), comma-separated: who may open the backup",
     ),
     Key::secret(
         "ENCRYPTION_PASSPHRASE",
         "",
-        "Passphrase that seals a backup and opens it again, in place of recipients",
+        "Passphrase that seals a backup and opens it again; recipients are quicker where there are many artifacts",
     ),
     Key::secret(
         "ENCRYPTION_IDENTITY",
         "",
-        "age identity that opens a backup on restore and verify",
+        "age identity (`AGE-SECRET-KEY-1…`) that opens a backup on restore and verify",
     ),
     Key::plain(
         "INCLUDE_TABLES",
         "all",
-        "Only these: comma-separated patterns such as `schema.table`, `audit.*`",
+        "Rows of only these tables: comma-separated patterns such as `schema.table`, `audit.*`; definitions stay whole",
     ),
     Key::plain(
         "EXCLUDE_TABLES",
         "none",
-        "All but these: comma-separated patterns",
+        "Rows of all tables but these: comma-separated patterns",
     ),
     Key::plain("SCHEMA_ONLY", "false", "Definitions without rows"),
     Key::plain("DATA_ONLY", "false", "Rows without definitions"),

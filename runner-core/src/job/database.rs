@@ -30,12 +30,16 @@ pub const KEYS: &[Key] = &[
         "required for a backup where the engine has databases; the backed-up name on restore",
         "Database to back up or to restore into; `*` is every user database, globals included",
     ),
-    Key::plain("DB_USERNAME", "the engine's convention", "Login"),
+    Key::plain(
+        "DB_USERNAME",
+        "the engine's convention",
+        "Login to the database",
+    ),
     Key::secret("DB_PASSWORD", "", "Password of the login"),
     Key::plain(
         "DB_TLS_MODE",
         "prefer",
-        "`disable`, `prefer`, `require`, `verify-ca` or `verify-full`",
+        "How far TLS is insisted on: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`",
     ),
     Key::plain(
         "DB_TLS_CA_FILE",

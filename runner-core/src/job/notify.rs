@@ -9,17 +9,17 @@ pub const KEYS: &[Key] = &[
     Key::secret(
         "CALLBACK_URL",
         "",
-        "Receives one JSON POST when the operation ends, whatever its end",
+        "URL that receives one JSON POST when the operation ends, whatever its end",
     ),
     Key::secret(
         "CALLBACK_TOKEN",
         "",
-        "Sent to it as `Authorization: Bearer`",
+        "Token that is sent with it as `Authorization: Bearer`",
     ),
     Key::secret(
         "CALLBACK_SECRET",
         "",
-        "Signs the POST as in the Standard Webhooks specification; `whsec_` and base64, or plain text",
+        "Key that signs the POST as in the Standard Webhooks specification: `whsec_` and base64, or plain text",
     ),
 ];
 

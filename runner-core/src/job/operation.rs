@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Surroundings;
 use crate::env::{Env, Key, Origin, parse};
+use crate::store::layout::validate_backup_path;
 
 pub const KEYS: &[Key] = &[
     Key::plain(
@@ -21,7 +22,7 @@ pub const KEYS: &[Key] = &[
     Key::plain(
         "BACKUP_PATH",
         "{engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}",
-        "Where the backup lies below `STORAGE_PREFIX`; to read one also `latest`, or the key of a stock tool's dump",
+        "Where the backup lies below `STORAGE_PREFIX`; to read one also `latest` (the newest complete one of `DB_HOST` and `DB_NAME`), or to restore one the key of a stock tool's dump",
     ),
     Key::plain(
         "PARALLELISM",
@@ -113,27 +114,7 @@ impl BackupPath {
         if text == "latest" {
             return Ok(Self::Latest);
         }
-        relative_path(text).map(Self::Path)
-    }
-}
-
-/// A path that stays below where it starts; a trailing slash is dropped.
-pub(super) fn relative_path(text: &str) -> Result<String, String> {
-    let path = text.strip_suffix('/').unwrap_or(text);
-    if path.starts_with('/') {
-        return Err("expected a relative path".to_owned());
-    }
-    if path.chars().any(|c| c.is_control() || c == '\\') {
-        return Err("expected a path without backslashes and control characters".to_owned());
-    }
-    // S3 allows 1024 bytes for a whole key.
-    if path.len() > 512 {
-        return Err("expected at most 512 bytes".to_owned());
-    }
-    match path.split('/').find(|it| matches!(*it, "" | "." | "..")) {
-        Some("") => Err("expected a path without empty components".to_owned()),
-        Some(_) => Err("expected a path without . and .. components".to_owned()),
-        None => Ok(path.to_owned()),
+        validate_backup_path(text).map(Self::Path)
     }
 }
 

@@ -30,12 +30,12 @@ pub const KEYS: &[Key] = &[
     Key::plain(
         "RESTORE_TABLES",
         "all",
-        "Restore only these: comma-separated patterns",
+        "Rows of only these tables: comma-separated patterns; definitions are restored whole",
     ),
     Key::plain(
         "RESTORE_POINT_IN_TIME",
         "",
-        "Moment (RFC 3339) to restore to, where the engine and the backup chain allow it",
+        "Moment (RFC 3339) to restore to; not in this release, and refused when set",
     ),
     Key::plain(
         "RESTORE_VERIFY",

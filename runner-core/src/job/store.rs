@@ -17,9 +17,9 @@ pub const KEYS: &[Key] = &[
     Key::plain(
         "STORAGE_TYPE",
         "s3 if STORAGE_BUCKET is set, else file",
-        "`s3` or `file`",
+        "Kind of store: `s3` or `file` (a directory)",
     ),
-    Key::plain("STORAGE_BUCKET", "planb-backups", "Bucket"),
+    Key::plain("STORAGE_BUCKET", "planb-backups", "Bucket of an `s3` store"),
     Key::plain(
         "STORAGE_PREFIX",
         "",
@@ -85,12 +85,12 @@ pub const KEYS: &[Key] = &[
     Key::plain(
         "STORAGE_SSE_KMS_KEY_ID",
         "the account's",
-        "Key for `aws:kms`",
+        "Key that `aws:kms` encrypts with",
     ),
     Key::plain(
         "STORAGE_CA_FILE",
-        "the system's",
-        "Certificate authorities (PEM) that the endpoint's certificate is checked with",
+        "",
+        "Certificate authorities (PEM) that are trusted beside the system's",
     ),
 ];
 

@@ -6,6 +6,7 @@ mod commit;
 mod download;
 mod fault;
 mod listing;
+mod parts;
 mod retry;
 mod settings;
 mod transport;
@@ -27,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::settings::{S3Settings, Sse};
 
 use self::fault::{Fault, Op};
+use self::parts::Buffers;
 use crate::error::Result;
 use crate::store::{Commit, Listed, Store, layout};
 use crate::stream::ByteStream;
@@ -42,6 +44,7 @@ pub struct S3 {
 
 struct Inner {
     client: aws_sdk_s3::Client,
+    buffers: Buffers,
     settings: S3Settings,
     /// `STORAGE_PREFIX` with a trailing `/`, or empty.
     root: String,
@@ -59,6 +62,7 @@ impl S3 {
         Ok(Self {
             inner: Arc::new(Inner {
                 client,
+                buffers: Buffers::new(settings.part_bytes),
                 settings,
                 root,
             }),

@@ -12,45 +12,41 @@ use crate::progress::{Progress, Reading};
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const BAR_EVERY: Duration = Duration::from_millis(200);
 
-/// Shows one phase's progress until it is dropped.
+/// Shows a job's phases, one after the other, until it is dropped.
 pub struct Ticker {
     task: JoinHandle<()>,
     bar: Option<ProgressBar>,
 }
 
 impl Ticker {
-    pub(super) fn start(progress: Progress, phase: String, bars: Option<MultiProgress>) -> Self {
-        let bar = bars.map(|bars| {
-            let bar = ProgressBar::new(0).with_style(style());
-            bars.add(bar.with_prefix(phase.clone()))
-        });
-        let shown = bar.clone();
-        let task = tokio::spawn(async move {
-            let start = Instant::now();
-            let mut ticks = interval(if shown.is_some() {
-                BAR_EVERY
-            } else {
-                LINE_EVERY
-            });
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks.tick().await; // the first one is immediate, and there is nothing to tell yet
-            let mut last = Sample::default();
-            loop {
-                ticks.tick().await;
-                let sample = Sample {
-                    reading: progress.read(),
-                    elapsed: start.elapsed(),
-                };
-                match &shown {
-                    Some(bar) => draw(bar, &sample),
-                    None => {
-                        log(&phase, &last, &sample);
-                        last = sample;
-                    }
-                }
-            }
-        });
+    pub(super) fn start(progress: Progress, bars: Option<MultiProgress>) -> Self {
+        let bar = bars.map(|bars| bars.add(ProgressBar::new(0).with_style(style())));
+        let task = tokio::spawn(tick(progress, bar.clone()));
         Self { task, bar }
+    }
+}
+
+async fn tick(progress: Progress, bar: Option<ProgressBar>) {
+    let mut ticks = interval(if bar.is_some() { BAR_EVERY } else { LINE_EVERY });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await; // the first one is immediate, and there is nothing to tell yet
+    let (mut phase, mut start) = (progress.phase(), Instant::now());
+    let mut last = Sample::default();
+    loop {
+        ticks.tick().await;
+        if progress.phase() != phase {
+            (phase, start, last) = (progress.phase(), Instant::now(), Sample::default());
+        }
+        let sample = Sample {
+            reading: progress.read(),
+            elapsed: start.elapsed(),
+        };
+        match &bar {
+            _ if phase.name.is_empty() => {}
+            Some(bar) => draw(bar, phase.name, &sample),
+            None => log(phase.name, &last, &sample),
+        }
+        last = sample;
     }
 }
 
@@ -110,7 +106,8 @@ fn style() -> ProgressStyle {
         .progress_chars("=> ")
 }
 
-fn draw(bar: &ProgressBar, sample: &Sample) {
+fn draw(bar: &ProgressBar, phase: &'static str, sample: &Sample) {
+    bar.set_prefix(phase);
     let reading = sample.reading;
     bar.update(|state| {
         state.set_len(reading.expected_bytes.max(reading.logical_bytes));
@@ -138,6 +135,10 @@ fn log(phase: &str, last: &Sample, sample: &Sample) {
 /// `52 %, 1.20 GiB of 2.31 GiB, 1 234 rows, 250 MiB/s, 4.7s left`.
 fn words(sample: &Sample, rate: u64) -> String {
     let reading = sample.reading;
+    if reading.logical_bytes == 0 && reading.expected_bytes == 0 {
+        // The server is busy by itself, as with indexes.
+        return format!("at work for {}", human::duration(sample.elapsed));
+    }
     let mut parts = Vec::new();
     let done = human::bytes(reading.logical_bytes);
     match sample.percent() {
@@ -202,6 +203,11 @@ mod tests {
         );
         check(
             &Sample::default(),
+            &sample(0, 0, 0, 70),
+            &expect!["at work for 1m10s"],
+        );
+        check(
+            &Sample::default(),
             &sample(0, 1 << 30, 0, 10),
             &expect!["0 %, 0 B of 1.00 GiB, 0 B/s"],
         );
@@ -224,7 +230,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_ticker_stops() {
-        let ticker = Ticker::start(Progress::default(), "backup".to_owned(), None);
+        let ticker = Ticker::start(Progress::default(), None);
         let task = ticker.task.abort_handle();
         drop(ticker);
         tokio::task::yield_now().await;

@@ -78,7 +78,8 @@ impl Gate {
         self.0[1].add_permits(1);
     }
 
-    async fn wait(&self) {
+    /// Stands at the gate until it opens.
+    pub(super) async fn wait(&self) {
         self.0[0].add_permits(1);
         self.pass(1).await;
     }

@@ -94,6 +94,29 @@ impl Details {
     }
 }
 
+impl Details {
+    /// Of a backup of all databases, only one: without the roles, which belong to all.
+    pub(crate) fn choose(&mut self, name: &str) -> Result<()> {
+        let names: Vec<String> = self
+            .databases
+            .iter()
+            .map(|it| format!("{:?}", it.name))
+            .collect();
+        self.databases.retain(|database| database.name == name);
+        self.globals = false;
+        match self.databases.is_empty() {
+            false => Ok(()),
+            true => Err(Error::new(
+                Kind::NotFound,
+                format!(
+                    "the backup holds the databases {} and no {name:?}; DB_NAME chooses one of them, `*` all",
+                    names.join(", ")
+                ),
+            )),
+        }
+    }
+}
+
 impl DatabaseDetails {
     /// A table's name in the manifest's list of rows.
     pub(crate) fn data_name(&self, table: &Table) -> String {

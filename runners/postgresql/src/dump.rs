@@ -21,13 +21,11 @@ use crate::sql;
 use crate::tables::{self, Source};
 use crate::tools::Tools;
 use crate::wire::Connection;
-use crate::{describe, largeobjects, sequences};
+use crate::{describe, largeobjects, roles, sequences};
 
 /// What `begin` makes.
 pub(crate) struct PgDump {
     tools: Tools,
-    maintenance: String,
-    is_superuser: bool,
     pieces: Vec<Piece>,
     units: BTreeMap<String, Work>,
     databases: Vec<Held>,
@@ -38,11 +36,10 @@ pub(crate) struct PgDump {
 
 /// What stands behind a piece's name; the number is that of its database.
 enum Work {
-    Globals,
     Schema(usize),
     Rows(usize, Box<Job>),
     Small(usize, Vec<Job>),
-    Sequences(Bytes),
+    Script(Bytes),
     LargeObjects(usize),
 }
 
@@ -53,6 +50,8 @@ struct Held {
     snapshot: String,
     lsn: Option<String>,
     details: DatabaseDetails,
+    /// Tables that are not even described.
+    hidden: Vec<Table>,
 }
 
 impl PgDump {
@@ -65,8 +64,6 @@ impl PgDump {
     ) -> Result<Self> {
         let mut dump = Self {
             tools: server.tools.clone(),
-            maintenance: server.maintenance.clone(),
-            is_superuser: server.is_superuser,
             pieces: Vec::new(),
             units: BTreeMap::new(),
             databases: Vec::new(),
@@ -81,8 +78,15 @@ impl PgDump {
         for name in &names {
             dump.databases.push(Held::take(server, name, all).await?);
         }
-        if dump.details.globals {
-            dump.add("globals.sql", "globals", 64 << 10, Work::Globals);
+        if let Some(first) = dump.databases.first_mut().filter(|_| dump.details.globals) {
+            let script = roles::script(&mut first.holder, server.is_superuser).await?;
+            let n_bytes = script.len() as u64;
+            dump.add(
+                "globals.sql",
+                "globals",
+                n_bytes,
+                Work::Script(script.into()),
+            );
         }
         let mut seen = Vec::new();
         for n in 0..dump.databases.len() {
@@ -128,7 +132,7 @@ impl PgDump {
         if details.n_sequences > 0 {
             let name = format!("{prefix}sequences.sql");
             let n_bytes = script.len() as u64;
-            self.add(&name, "sequences", n_bytes, Work::Sequences(script.into()));
+            self.add(&name, "sequences", n_bytes, Work::Script(script.into()));
         }
         if details.n_large_objects > 0 {
             let name = format!("{prefix}largeobjects.sql");
@@ -191,25 +195,12 @@ impl PgDump {
             ])
             // Rows, sequence values and large objects are ours; the rest is all that these two sections hold.
             .args(["--section=pre-data", "--section=post-data", "--no-blobs"])
-            .arg(format!("--snapshot={}", held.snapshot));
-        Ok(Opened {
-            body: tool.read(&self.cancel).await?,
-            proof: Proof::default(),
-        })
-    }
-
-    async fn open_globals(&self) -> Result<Opened> {
-        let mut tool = self
-            .tools
-            .tool("pg_dumpall", &self.maintenance)
-            .args(["--globals-only", "--no-password"])
-            .arg(format!("--database={}", self.maintenance));
-        if !self.is_superuser {
-            tracing::warn!(
-                "only a superuser may read passwords of roles; they are not in this backup"
+            .arg(format!("--snapshot={}", held.snapshot))
+            .args(
+                held.hidden
+                    .iter()
+                    .map(|table| format!("--exclude-table={}", table.sql_name())),
             );
-            tool = tool.arg("--no-role-passwords");
-        }
         Ok(Opened {
             body: tool.read(&self.cancel).await?,
             proof: Proof::default(),
@@ -254,6 +245,7 @@ impl Held {
             snapshot,
             lsn,
             details,
+            hidden: Vec::new(),
         })
     }
 }
@@ -273,7 +265,8 @@ impl Held {
             self.details.without_rows = names.collect();
         }
         let (sources, left_out) = select(sources, scope);
-        self.details.without_rows.extend(left_out);
+        self.details.without_rows.extend(left_out.without_rows);
+        self.hidden = left_out.hidden;
         tables::refuse_unreadable(&sources, &server.endpoint.user)?;
         tables::lock(&mut self.holder, &sources).await?;
         self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
@@ -305,7 +298,6 @@ impl Dump for PgDump {
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let work = self.units.get(&piece.name);
         match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
-            Work::Globals => self.open_globals().await,
             Work::Schema(n) => self.open_schema(*n).await,
             Work::Rows(n, job) => rows::open_one(&self.held(*n)?.pool, job, &self.progress).await,
             Work::Small(n, jobs) => Ok(rows::open_tar(
@@ -313,7 +305,7 @@ impl Dump for PgDump {
                 jobs.clone(),
                 &self.progress,
             )),
-            Work::Sequences(script) => {
+            Work::Script(script) => {
                 let script = script.clone();
                 let body = stream::once(async move { Ok(script) }).boxed();
                 Ok(Opened {
@@ -374,27 +366,39 @@ pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
     }
 }
 
-/// Splits tables into those whose rows are wanted and readable here, and the names of the rest.
-fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, Vec<String>) {
-    let mut left_out = Vec::new();
+/// Tables that stay out.
+#[derive(Default)]
+struct LeftOut {
+    without_rows: Vec<String>,
+    /// Excluded, and not to be locked either, which `pg_dump` does with all that it describes.
+    hidden: Vec<Table>,
+}
+
+/// Splits tables into those whose rows are wanted and readable here, and the rest.
+fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, LeftOut) {
+    let mut left_out = LeftOut::default();
     let mut kept = Vec::new();
     for source in sources {
         let name = source.table.plain_name();
-        let wanted = (scope.include.is_empty() || scope.include.matches(&name))
-            && !scope.exclude.matches(&name);
-        let standby_cannot = source
-            .unreadable
-            .is_some_and(|reason| reason.starts_with("unlogged"));
-        if wanted && standby_cannot {
-            tracing::warn!(
-                table = name,
-                "unlogged: a standby cannot read its rows; only its definition is backed up"
-            );
-        }
-        if wanted && !standby_cannot {
-            kept.push(source);
-        } else {
-            left_out.push(source.table.display_name());
+        let included = scope.include.is_empty() || scope.include.matches(&name);
+        let wanted = included && !scope.exclude.matches(&name);
+        match source.unreadable {
+            Some(tables::UNLOGGED) if wanted => {
+                tracing::warn!(
+                    table = name,
+                    "unlogged: a standby cannot read its rows; only its definition is backed up"
+                );
+                left_out.without_rows.push(source.table.display_name());
+            }
+            _ if wanted => kept.push(source),
+            Some(tables::NO_SELECT | tables::NO_USAGE) if scope.exclude.matches(&name) => {
+                tracing::warn!(
+                    table = name,
+                    "excluded and not readable: not even its definition is backed up"
+                );
+                left_out.hidden.push(source.table);
+            }
+            _ => left_out.without_rows.push(source.table.display_name()),
         }
     }
     (kept, left_out)

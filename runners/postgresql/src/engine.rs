@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runner_core::engine::{Content, Database, Engine, Foreign, Probe, Restored, Scope, Target};
+use runner_core::engine::{Database, Engine, Foreign, Probe, Restored, Scope, Target};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
@@ -82,11 +82,11 @@ impl Postgres {
         for database in databases {
             match session::connect(&self.endpoint, database, self.patience).await {
                 Ok(connection) => return self.learn(connection, database).await,
-                Err(err) if err.kind() == Kind::NotFound || refusal.is_none() => {
-                    let is_final = err.kind() != Kind::NotFound && err.kind() != Kind::Denied;
-                    if is_final || err.to_string().contains("28P01") {
-                        return Err(err);
-                    }
+                // Another database may let us in; a wrong password is wrong for all.
+                Err(err)
+                    if matches!(err.kind(), Kind::NotFound | Kind::Denied)
+                        && !err.to_string().contains("28P01") =>
+                {
                     refusal.get_or_insert(err);
                 }
                 Err(err) => return Err(err),
@@ -224,9 +224,6 @@ impl Engine for Postgres {
     async fn begin(&self, scope: &Scope) -> Result<PgDump> {
         let server = self.source().await?;
         let all = self.wants_all();
-        if all && scope.content == Content::All {
-            server.tools.version("pg_dumpall").await?;
-        }
         let names = match &self.name {
             Some(name) if !all => vec![name.clone()],
             _ => server.databases().await?,

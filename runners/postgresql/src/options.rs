@@ -32,12 +32,12 @@ impl FromEnv for Options {
         key(
             "PG_BIN",
             "",
-            "Directory of `pg_dump`, `pg_dumpall`, `pg_restore` and `psql`, instead of `PATH`",
+            "Directory of `pg_dump`, `pg_restore` and `psql`; looked up in `PATH` when unset, set in the images",
         ),
         key(
             "PG_COPY_FORMAT",
             "auto",
-            "`auto`: binary for tables of built-in types, to be restored into the same or a newer major version; `text`: for any version",
+            "`auto`: binary for tables of built-in types, which restores into the same or a newer major version; `text`: for any version, and slower",
         ),
         key(
             "RESTORE_NO_OWNER",
@@ -49,11 +49,15 @@ impl FromEnv for Options {
             "",
             "Role that everything shall belong to; the login must be a member of it",
         ),
-        key("RESTORE_NO_PRIVILEGES", "false", "Grants are not restored"),
+        key(
+            "RESTORE_NO_PRIVILEGES",
+            "false",
+            "Grants (`GRANT … TO`) are not restored",
+        ),
         key(
             "RESTORE_SKIP_EXTENSIONS",
             "",
-            "Comma-separated extensions that are not created",
+            "Comma-separated extensions that are not created, such as those a managed service creates itself",
         ),
     ];
 

@@ -15,6 +15,7 @@ use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::{Postgres, Server};
 use crate::options::Options;
 use crate::session::Pool;
+use crate::sql;
 use crate::tools::check_not_older;
 
 pub(crate) use place::{Place, properties};
@@ -34,9 +35,12 @@ pub(crate) async fn check(engine: &Postgres, manifest: &Manifest, target: &Targe
 }
 
 async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result<Plan> {
-    let details = Details::of(manifest)?;
+    let mut details = Details::of(manifest)?;
     let is_single = matches!(details.databases.as_slice(), [_]) && manifest.database != "*";
     let named = target.database.as_str();
+    if !is_single && named != "*" {
+        details.choose(named)?;
+    }
     let server = match is_single {
         true => engine.server(&["postgres", "template1", named]).await?,
         false => engine.server(&["postgres", "template1"]).await?,
@@ -53,12 +57,18 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
     check_versions(&server, &details, manifest).await?;
     let mut places = Vec::new();
     for database in &details.databases {
-        let name = if is_single { named } else { &database.name };
+        let name = match is_single && named != "*" {
+            true => named,
+            false => &database.name,
+        };
         check_tables_wanted(database, target)?;
         let place = Place::find(&server, name, database, target).await?;
         place
             .check_needs(&server, database, engine.options(), details.globals)
             .await?;
+        if !database.has_schema {
+            load::refuse_filled(&server, database, name, target).await?;
+        }
         places.push(place);
     }
     Ok(Plan {
@@ -161,6 +171,16 @@ pub(crate) async fn run(engine: &Postgres, backup: &Backup, target: &Target) -> 
     Ok(restored)
 }
 
+/// Tables whose rows are to be restored.
+fn tables_of<'a>(
+    database: &'a DatabaseDetails,
+    target: &'a Target,
+) -> impl Iterator<Item = &'a Table> {
+    let wanted = &target.tables;
+    let tables = database.tables.iter();
+    tables.filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+}
+
 /// What every step of restoring one database needs.
 struct Context<'a> {
     server: &'a Server,
@@ -172,12 +192,13 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
-        place.open(self.server, self.database, self.options).await?;
+        let new_owner = self.options.owner.as_deref();
+        place.open(self.server, self.database, new_owner).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
-                place
-                    .settle(self.server, Some(self.database), self.options)
-                    .await?;
+                // A backup of rows alone says nothing about the database as a whole.
+                let properties = self.database.has_schema.then_some(self.database);
+                place.settle(self.server, properties, self.options).await?;
                 Ok(Restored {
                     n_verified,
                     rows,
@@ -197,17 +218,23 @@ impl Context<'_> {
             &self.database.encoding,
         );
         let schema = schema::Schema::read(self).await?;
+        if let Some(owner) = self.options.owner.as_deref().filter(|_| schema.is_some()) {
+            // Large objects belong to whoever creates them, and tables of that role are its to fill.
+            pool.add_prologue(&format!("SET ROLE {}", sql::ident(owner)));
+        }
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
         } else {
-            load::empty_tables(self, &pool).await?;
+            load::make_room(self, &pool).await?;
         }
         let rows = load::rows(self, &pool).await?;
         load::scripts(self, &pool).await?;
         if let Some(schema) = &schema {
+            self.target.progress.begin("indexes and constraints", 0);
             schema.restore(self, database, "post-data").await?;
         }
         let mut connection = pool.take().await?;
+        self.target.progress.begin("analyze", 0);
         tracing::info!(database, "analyze");
         connection
             .execute("ANALYZE")
@@ -224,17 +251,13 @@ impl Context<'_> {
 
     /// Tables whose rows are to be restored.
     fn tables(&self) -> impl Iterator<Item = &Table> {
-        let wanted = &self.target.tables;
-        self.database
-            .tables
-            .iter()
-            .filter(|table| {
-                !table
-                    .extension
-                    .as_ref()
-                    .is_some_and(|it| self.options.skip_extensions.contains(it))
-            })
-            .filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+        let skipped = &self.options.skip_extensions;
+        tables_of(self.database, self.target).filter(|table| {
+            !table
+                .extension
+                .as_ref()
+                .is_some_and(|it| skipped.contains(it))
+        })
     }
 
     /// Whether some tables stay empty although the schema has them.

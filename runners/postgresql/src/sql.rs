@@ -10,6 +10,24 @@ pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// What follows `SET` in `ALTER DATABASE` and `ALTER ROLE`: lists are stored as they must be written; everything
+/// else is one value.
+pub(crate) fn assignment(setting: &str, value: &str) -> String {
+    const LISTS: [&str; 5] = [
+        "search_path",
+        "temp_tablespaces",
+        "local_preload_libraries",
+        "session_preload_libraries",
+        "shared_preload_libraries",
+    ];
+    let value = match LISTS.contains(&setting) {
+        true if !value.is_empty() => value.to_owned(),
+        _ => literal(value),
+    };
+    let setting: Vec<String> = setting.split('.').map(ident).collect();
+    format!("{} TO {value}", setting.join("."))
+}
+
 /// `schema.table`, quoted only where it must be: what people read in manifests and messages.
 pub(crate) fn display_name(schema: &str, name: &str) -> String {
     format!("{}.{}", display_ident(schema), display_ident(name))
@@ -46,6 +64,11 @@ mod tests {
     fn hostile_names_stay_names() {
         assert_eq!(ident("a\"; DROP"), "\"a\"\"; DROP\"");
         assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(assignment("my.app", "it's"), r#""my"."app" TO 'it''s'"#);
+        assert_eq!(
+            assignment("search_path", "a, \"B\""),
+            r#""search_path" TO a, "B""#
+        );
         assert_eq!(display_name("public", "orders"), "public.orders");
         assert_eq!(display_name("a.b", "C"), "\"a.b\".\"C\"");
         assert_eq!(display_name("a", "b.c"), "a.\"b.c\"");

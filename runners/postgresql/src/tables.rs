@@ -10,6 +10,12 @@ use crate::sql;
 use crate::types::{Oid, Type, Types, is_binary_safe};
 use crate::wire::{Connection, CopyFormat};
 
+/// Why rows cannot be read, as a person reads it.
+pub(crate) const NO_USAGE: &str = "no USAGE on its schema";
+pub(crate) const NO_SELECT: &str = "no SELECT";
+pub(crate) const HIDDEN_ROWS: &str = "row-level security hides rows; the login needs BYPASSRLS";
+pub(crate) const UNLOGGED: &str = "unlogged, which a standby cannot read";
+
 /// A table to read, and what is known of its size.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
@@ -98,10 +104,10 @@ fn source(row: &[Option<String>], types: &Types, format: Option<CopyFormat>) -> 
         n_pages: number(4),
         key: row.get(5).cloned().flatten(),
         unreadable: match text(6) {
-            "usage" => Some("no USAGE on its schema"),
-            "select" => Some("no SELECT"),
-            "rls" => Some("row-level security hides rows; the login needs BYPASSRLS"),
-            "unlogged" => Some("unlogged, which a standby cannot read"),
+            "usage" => Some(NO_USAGE),
+            "select" => Some(NO_SELECT),
+            "rls" => Some(HIDDEN_ROWS),
+            "unlogged" => Some(UNLOGGED),
             _ => None,
         },
     })

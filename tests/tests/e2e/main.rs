@@ -1,9 +1,15 @@
 //! Whole jobs, black box: settings in; objects, databases and exit codes out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "in a test whatever goes wrong is a failure, and it drives programs from outside"
+)]
 
 mod by_hand;
 mod cluster;
 mod compare;
 mod consistency;
+mod failures;
 mod foreign;
 mod kit;
 mod large;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::KEYS;
 use crate::env::{Env, Origin};
-use crate::job::operation::relative_path;
+use crate::store::layout::validate_backup_path;
 
 #[derive(Default, Deserialize)]
 struct Raw {
@@ -144,7 +144,7 @@ fn parse_url(url: &str) -> Result<Place, String> {
 fn prefix(text: &str) -> Result<String, String> {
     match text.trim_matches('/') {
         "" => Ok(String::new()),
-        trimmed => relative_path(trimmed),
+        trimmed => validate_backup_path(trimmed),
     }
 }
 

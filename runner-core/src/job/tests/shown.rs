@@ -35,7 +35,7 @@ fn help_lists_every_setting_with_its_variable() {
         Job:
               --operation-type <VALUE>    What to do: `backup`, `restore`, `verify`, `list`, `show`, `delete`, `prune` or `config`, in any case [env: OPERATION_TYPE] [default: backup]
               --job-id <VALUE>            Name of this run in logs, callbacks and manifests [env: JOB_ID] [default: a new UUIDv7]
-              --backup-path <VALUE>       Where the backup lies below `STORAGE_PREFIX`; to read one also `latest`, or the key of a stock tool's dump [env: BACKUP_PATH] [default: {engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}]
+              --backup-path <VALUE>       Where the backup lies below `STORAGE_PREFIX`; to read one also `latest` (the newest complete one of `DB_HOST` and `DB_NAME`), or to restore one the key of a stock tool's dump [env: BACKUP_PATH] [default: {engine}/{host}/{db}/{YYYY-MM-DD}/{HH-MM-SS}-{job id}]
               --parallelism <VALUE>       Tables or streams at work at the same time, 1 to 64 [env: PARALLELISM] [default: CPUs + 1, at most 8]
               --prune-older-than <VALUE>  Age from which `prune` removes incomplete backups and orphaned multipart uploads [env: PRUNE_OLDER_THAN] [default: 24h]
               --json[=<VALUE>]            `list`, `show`, `config`, `verify` and `prune` print one JSON document [env: JSON] [default: false]

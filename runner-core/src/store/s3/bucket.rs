@@ -24,7 +24,7 @@ pub(super) async fn prepare(inner: &Inner) -> Result<()> {
                 inner.settings.endpoint_or_aws()
             ),
         )),
-        403 => explain_refusal(inner).await,
+        400 | 401 | 403 => explain_refusal(inner, fault).await,
         301 => Err(Error::new(
             Kind::Config,
             format!(
@@ -38,7 +38,7 @@ pub(super) async fn prepare(inner: &Inner) -> Result<()> {
 
 /// A HEAD has no body to say why it was refused. A login that may write but not list is fine; one with a
 /// wrong key is not.
-async fn explain_refusal(inner: &Inner) -> Result<()> {
+async fn explain_refusal(inner: &Inner, refusal: Fault) -> Result<()> {
     let request = inner
         .client
         .list_objects_v2()
@@ -50,7 +50,8 @@ async fn explain_refusal(inner: &Inner) -> Result<()> {
         .await
     {
         Err(fault) if !fault.is("AccessDenied") => Err(fault.into()),
-        _ => Ok(()),
+        _ if refusal.status() == 403 => Ok(()),
+        _ => Err(refusal.into()),
     }
 }
 

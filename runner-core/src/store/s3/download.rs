@@ -38,7 +38,7 @@ pub(super) async fn get(inner: &Arc<Inner>, name: &str, offset: u64) -> Result<B
     let mut ranges = Ranges {
         fetching: VecDeque::new(),
         next: first_end,
-        ready: Bytes::new(),
+        ready: VecDeque::new(),
         object: Arc::clone(&object),
     };
     ranges.spawn(offset..first_end, Some(first.body));
@@ -79,11 +79,11 @@ async fn end_of(object: &Object, offset: u64) -> Result<ByteStream> {
 /// leave connections idle.
 struct Ranges {
     object: Arc<Object>,
-    fetching: VecDeque<AbortOnDropHandle<Result<Bytes>>>,
+    fetching: VecDeque<AbortOnDropHandle<Result<Blocks>>>,
     /// The first byte that nobody fetches yet.
     next: u64,
     /// Of the range being delivered.
-    ready: Bytes,
+    ready: VecDeque<Bytes>,
 }
 
 impl Ranges {
@@ -94,7 +94,10 @@ impl Ranges {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.ready.is_empty() {
+        if let Some(bytes) = self.ready.pop_front() {
+            return Ok(Some(bytes));
+        }
+        loop {
             let settings = &self.object.inner.settings;
             let (part_bytes, in_flight) = (settings.part_bytes, settings.parts_in_flight);
             while self.fetching.len() < in_flight && self.next < self.object.size {
@@ -105,12 +108,14 @@ impl Ranges {
             let Some(task) = self.fetching.pop_front() else {
                 return Ok(None);
             };
-            self.ready = task
+            let fetched = task
                 .await
                 .map_err(|error| Error::new(Kind::Bug, "read from the store").because(error))??;
+            self.ready = fetched.into();
+            if let Some(bytes) = self.ready.pop_front() {
+                return Ok(Some(bytes));
+            }
         }
-        let n_bytes = BLOCK_BYTES.min(self.ready.len());
-        Ok(Some(self.ready.split_to(n_bytes)))
     }
 }
 
@@ -137,25 +142,20 @@ impl Object {
         &self,
         range: Range<u64>,
         mut opened: Option<primitives::ByteStream>,
-    ) -> Result<Bytes> {
-        let wanted = usize::try_from(range.end - range.start)
-            .map_err(|error| Error::new(Kind::Bug, "a range is too long").because(error))?;
-        let mut bytes = BytesMut::with_capacity(wanted);
+    ) -> Result<Blocks> {
+        let mut blocks = Blocks::new(range.end - range.start);
         let mut budget = Budget::new(self.inner.settings.timeout);
-        while bytes.len() < wanted {
+        while blocks.wanted > 0 {
             let body = match opened.take() {
                 Some(body) => body,
-                None => {
-                    self.reopen(range.start + bytes.len() as u64..range.end)
-                        .await?
-                }
+                None => self.reopen(range.end - blocks.wanted..range.end).await?,
             };
-            let before = bytes.len();
-            if let Err(message) = read(body, &mut bytes, wanted).await {
-                if bytes.len() > before {
+            let before = blocks.wanted;
+            if let Err(message) = blocks.read(body).await {
+                if blocks.wanted < before {
                     budget.progressed();
                 }
-                let at = range.start + bytes.len() as u64;
+                let at = range.end - blocks.wanted;
                 let target = format!("s3://{}/{}", self.inner.settings.bucket, self.key);
                 let fault = Fault::broken_off(
                     Op::GetObject,
@@ -165,7 +165,7 @@ impl Object {
                 budget.pause_after(fault).await?;
             }
         }
-        Ok(bytes.freeze())
+        Ok(blocks)
     }
 
     async fn reopen(&self, range: Range<u64>) -> Result<primitives::ByteStream> {
@@ -229,21 +229,54 @@ fn size_after(content_range: &str, start: u64) -> Option<u64> {
     (first.parse() == Ok(start)).then(|| size.parse().ok())?
 }
 
-/// Appends until `wanted` bytes are there; the `Err` says how the connection ended before that.
-async fn read(
-    mut body: primitives::ByteStream,
-    bytes: &mut BytesMut,
-    wanted: usize,
-) -> Result<(), String> {
-    while bytes.len() < wanted {
-        match body.next().await {
-            None => return Err("it ended early".to_owned()),
-            Some(Err(error)) => return Err(super::fault::causes(&error)),
-            Some(Ok(next)) => {
-                let room = wanted - bytes.len();
-                bytes.extend_from_slice(&next[..room.min(next.len())]);
+/// A range's bytes in blocks of one size: small enough that memory given back in one thread serves the next.
+struct Blocks {
+    full: VecDeque<Bytes>,
+    open: BytesMut,
+    /// Bytes that are still to come.
+    wanted: u64,
+}
+
+impl Blocks {
+    fn new(wanted: u64) -> Self {
+        Self {
+            full: VecDeque::new(),
+            open: BytesMut::new(),
+            wanted,
+        }
+    }
+
+    /// Takes what is wanted; the `Err` says how the connection ended before that.
+    async fn read(&mut self, mut body: primitives::ByteStream) -> Result<(), String> {
+        while self.wanted > 0 {
+            match body.next().await {
+                None => return Err("it ended early".to_owned()),
+                Some(Err(error)) => return Err(super::fault::causes(&error)),
+                Some(Ok(bytes)) => self.push(bytes),
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, mut bytes: Bytes) {
+        bytes.truncate(usize::try_from(self.wanted).unwrap_or(usize::MAX));
+        self.wanted -= bytes.len() as u64;
+        while !bytes.is_empty() {
+            if self.open.is_empty() {
+                self.open.reserve(BLOCK_BYTES);
+            }
+            let room = BLOCK_BYTES - self.open.len();
+            self.open
+                .extend_from_slice(&bytes.split_to(room.min(bytes.len())));
+            if self.open.len() == BLOCK_BYTES || self.wanted == 0 && bytes.is_empty() {
+                self.full.push_back(std::mem::take(&mut self.open).freeze());
             }
         }
     }
-    Ok(())
+}
+
+impl From<Blocks> for VecDeque<Bytes> {
+    fn from(blocks: Blocks) -> Self {
+        blocks.full
+    }
 }

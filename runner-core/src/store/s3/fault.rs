@@ -75,7 +75,12 @@ impl Fault {
     {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let code = error.code().map(str::to_owned);
-        let message = error.message().map_or_else(|| causes(error), str::to_owned);
+        let message = match (error.message(), status) {
+            (Some(message), _) => message.to_owned(),
+            // The SDK has only its own Debug output to offer here.
+            (None, Some(300..)) => "the store gave no reason".to_owned(),
+            (None, _) => causes(error),
+        };
         let verdict = match error {
             SdkError::ServiceError(_) | SdkError::ResponseError(_) => {
                 answered(code.as_deref(), status.unwrap_or_default())
@@ -170,6 +175,9 @@ impl Fault {
                 Verdict::Final(Kind::Config) if self.message.contains("certificate") => {
                     "name the authority's certificate in STORAGE_CA_FILE".to_owned()
                 }
+                Verdict::Final(Kind::Config) if self.message.contains("InvalidContentType") => {
+                    "STORAGE_ENDPOINT says https and the store speaks http".to_owned()
+                }
                 Verdict::Final(_) => String::new(),
             },
         }
@@ -182,7 +190,7 @@ impl fmt::Display for Fault {
         write!(f, "{:?} {}: ", self.op, self.target)?;
         if let Some(code) = &self.code {
             f.write_str(code)?;
-            if !self.message.is_empty() && self.message != *code {
+            if self.message != *code {
                 write!(f, ": {}", self.message.trim_end_matches('.'))?;
             }
         } else {
@@ -250,7 +258,8 @@ fn answered(code: Option<&str>, status: u16) -> Verdict {
 
 /// No answer came: the network, a proxy, a certificate, or no credentials to ask with.
 fn unanswered(message: &str) -> Verdict {
-    if message.contains("invalid peer certificate") || message.contains("UnknownIssuer") {
+    let is_misconfigured = ["invalid peer certificate", "InvalidContentType"];
+    if is_misconfigured.iter().any(|text| message.contains(text)) {
         Verdict::Final(Kind::Config)
     } else if message.contains("credentials") && !message.contains("timed out") {
         Verdict::Final(Kind::Denied)

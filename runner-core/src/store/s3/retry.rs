@@ -37,10 +37,11 @@ impl Budget {
     pub(super) async fn pause_after(&mut self, fault: Fault) -> Result<(), Fault> {
         let since = *self.failing_since.get_or_insert_with(Instant::now);
         self.n_failures += 1;
-        let pause = self.pause();
-        if !fault.is_passing() || since.elapsed() + pause > self.timeout {
+        let left = self.timeout.saturating_sub(since.elapsed());
+        if !fault.is_passing() || left.is_zero() {
             return Err(fault.after(self.n_failures, since.elapsed()));
         }
+        let pause = self.pause().min(left); // a last attempt right at the end
         tracing::warn!(%fault, attempt = self.n_failures, "the store is asked again in {pause:?}");
         sleep(pause).await;
         Ok(())

@@ -52,6 +52,8 @@ async fn s3_keeps_what_every_store_promises() {
 #[tokio::test]
 async fn a_store_that_recovers_is_waited_for() {
     let (fake, store) = start().await;
+    fake.misbehave("PutObject", 1, Mis::Refuse(403, "RequestTimeTooSkewed"));
+    put(&store, 1).await.unwrap();
     for operation in [
         "CreateMultipartUpload",
         "UploadPart",
@@ -307,68 +309,81 @@ async fn stale_uploads_are_aborted_by_age_and_prefix() {
     assert_eq!(fake.n_unfinished(), 0);
 }
 
-#[tokio::test]
-async fn settings_that_cannot_work_are_refused_without_showing_secrets() {
-    let fine = || S3Settings {
+fn fine() -> S3Settings {
+    S3Settings {
         access_key: Some("the-access-key".to_owned()),
         secret_key: Some(Secret::new("the-secret-key")),
         ..S3Settings::new("bucket")
-    };
-    let shown = format!("{:?}", fine()) + &format!("{:?}", S3::connect(fine()).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_not_shown() {
+    let store = S3::connect(fine()).await.unwrap();
+    let shown = format!("{:?} {store:?} {}", fine(), store.location());
     assert!(!shown.contains("the-"), "{shown}");
-    let connect = |settings| async { S3::connect(settings).await };
-    check(
-        connect(S3Settings {
-            secret_key: None,
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    let half = S3Settings {
+        secret_key: None,
+        ..fine()
+    };
+    let climbing = S3Settings {
+        prefix: "../x".to_owned(),
+        ..fine()
+    };
+    let bare = S3Settings {
+        endpoint: Some("minio:9000".to_owned()),
+        ..fine()
+    };
+    let tiny = S3Settings {
+        part_bytes: 1,
+        ..fine()
+    };
+    for (settings, expected) in [
+        (
+            half,
+            expect![
+                "config: STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY belong together; set both or neither"
+            ],
+        ),
+        (
+            climbing,
+            expect![[
+                r#"config: STORAGE_PREFIX "../x" is invalid: ".." is not allowed as a component"#
+            ]],
+        ),
+        (
+            bare,
+            expect![[
+                r#"config: STORAGE_ENDPOINT "minio:9000" must begin with http:// or https://"#
+            ]],
+        ),
+        (
+            tiny,
+            expect!["config: parts of 1 bytes are not possible; S3 allows 5 MiB to 5 GiB"],
+        ),
+    ] {
+        check(S3::connect(settings).await, expected);
+    }
+    for (ca_file, expected) in [
+        (
+            "/nowhere/ca.pem",
+            expect![
+                "config: STORAGE_CA_FILE /nowhere/ca.pem cannot be read: No such file or directory (os error 2)"
+            ],
+        ),
+        (
+            "/dev/null",
+            expect!["config: STORAGE_CA_FILE /dev/null holds no certificate; it must be PEM"],
+        ),
+    ] {
+        let settings = S3Settings {
+            ca_file: Some(ca_file.into()),
             ..fine()
-        })
-        .await,
-        expect![
-            "config: STORAGE_ACCESS_KEY and STORAGE_SECRET_KEY belong together; set both or neither"
-        ],
-    );
-    check(
-        connect(S3Settings {
-            prefix: "../x".to_owned(),
-            ..fine()
-        })
-        .await,
-        expect![[
-            r#"config: STORAGE_PREFIX "../x" is invalid: ".." is not allowed as a component"#
-        ]],
-    );
-    check(
-        connect(S3Settings {
-            endpoint: Some("minio:9000".to_owned()),
-            ..fine()
-        })
-        .await,
-        expect![[r#"config: STORAGE_ENDPOINT "minio:9000" must begin with http:// or https://"#]],
-    );
-    check(
-        connect(S3Settings {
-            ca_file: Some("/nowhere/ca.pem".into()),
-            ..fine()
-        })
-        .await,
-        expect![
-            "config: STORAGE_CA_FILE /nowhere/ca.pem cannot be read: No such file or directory (os error 2)"
-        ],
-    );
-    check(
-        connect(S3Settings {
-            ca_file: Some("/dev/null".into()),
-            ..fine()
-        })
-        .await,
-        expect!["config: STORAGE_CA_FILE /dev/null holds no certificate; it must be PEM"],
-    );
-    check(
-        connect(S3Settings {
-            part_bytes: 1,
-            ..fine()
-        })
-        .await,
-        expect!["config: parts of 1 bytes are not possible; S3 allows 5 MiB to 5 GiB"],
-    );
+        };
+        check(S3::connect(settings).await, expected);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Inner;
 use super::fault::{Fault, Op};
+use super::parts::Parts;
 use crate::error::{Error, Kind, Result};
 use crate::stream::ByteStream;
 
@@ -41,7 +42,7 @@ pub(super) async fn put(
     cancel: &CancellationToken,
 ) -> Result<()> {
     let key = inner.key(name)?;
-    let mut parts = Parts::new(body, inner.settings.part_bytes);
+    let mut parts = Parts::new(body, &inner.buffers);
     let begin = async {
         let Some(first) = parts.next().await? else {
             return put_whole(inner, &key, Bytes::new()).await.map(|()| None);
@@ -86,6 +87,7 @@ async fn put_whole(inner: &Inner, key: &str, bytes: Bytes) -> Result<()> {
             put_request(inner, key, &bytes).send()
         })
         .await?;
+    inner.buffers.give_back(bytes);
     Ok(())
 }
 
@@ -98,7 +100,7 @@ pub(super) fn put_request(inner: &Inner, key: &str, bytes: &Bytes) -> PutObjectF
 }
 
 /// Sends every part, a few at a time, and completes the upload.
-async fn send_parts(upload: &Upload, begun: [Bytes; 2], parts: &mut Parts) -> Result<()> {
+async fn send_parts(upload: &Upload, begun: [Bytes; 2], parts: &mut Parts<'_>) -> Result<()> {
     let mut in_flight = FuturesUnordered::<BoxFuture<'_, Result<CompletedPart>>>::new();
     let mut done = Vec::new();
     let mut number = 0;
@@ -125,7 +127,7 @@ async fn send_parts(upload: &Upload, begun: [Bytes; 2], parts: &mut Parts) -> Re
 
 async fn next_part(
     begun: &mut std::array::IntoIter<Bytes, 2>,
-    parts: &mut Parts,
+    parts: &mut Parts<'_>,
 ) -> Result<Option<Bytes>> {
     match begun.next() {
         Some(part) => Ok(Some(part)),
@@ -187,6 +189,7 @@ impl Upload {
             );
             return Err(Error::new(Kind::Store, what));
         }
+        self.inner.buffers.give_back(bytes);
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(sent.e_tag)
@@ -306,50 +309,4 @@ fn length(content_length: Option<i64>) -> u64 {
     content_length
         .and_then(|length| u64::try_from(length).ok())
         .unwrap_or_default()
-}
-
-/// A body cut into parts of exactly `part_bytes`; only the last is shorter.
-struct Parts {
-    body: ByteStream,
-    part_bytes: usize,
-    /// Read already, beyond the last part.
-    rest: Bytes,
-    part: BytesMut,
-    at_end: bool,
-}
-
-impl Parts {
-    fn new(body: ByteStream, part_bytes: u64) -> Self {
-        Self {
-            body,
-            part_bytes: usize::try_from(part_bytes).unwrap_or(usize::MAX),
-            rest: Bytes::new(),
-            part: BytesMut::new(),
-            at_end: false,
-        }
-    }
-
-    /// Cancel-safe: what was read stays in `self`.
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        while self.part.len() < self.part_bytes && !self.at_end {
-            if self.rest.is_empty() {
-                match self.body.next().await {
-                    Some(bytes) => self.rest = bytes?,
-                    None => self.at_end = true,
-                }
-            }
-            if !self.rest.is_empty() {
-                if self.part.is_empty() {
-                    self.part.reserve(self.part_bytes); // one allocation; untouched pages cost nothing
-                }
-                let room = self.part_bytes - self.part.len();
-                let bytes = self.rest.split_to(room.min(self.rest.len()));
-                self.part.extend_from_slice(&bytes);
-            }
-        }
-        if self.part.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(std::mem::take(&mut self.part).freeze()))
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
+use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::source::Backup;
@@ -13,10 +14,10 @@ use runner_core::workers::{each, unless_cancelled};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use crate::details::Table;
+use crate::details::{DatabaseDetails, Table};
+use crate::engine::Server;
 use crate::session::Pool;
 use crate::tar_in::{self, Member};
-use crate::wire::Connection;
 use crate::{largeobjects, sql};
 
 /// What a worker needs to load one artifact.
@@ -49,7 +50,8 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
         .cloned()
         .collect();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.logical_bytes));
-    context.target.progress.reset(
+    context.target.progress.begin(
+        "load rows",
         artifacts
             .iter()
             .map(|artifact| artifact.logical_bytes)
@@ -242,45 +244,75 @@ async fn run_lines(
     Ok(())
 }
 
-/// For a backup without a schema: the tables must be there and empty, or may be emptied. Foreign keys and
-/// triggers are switched off for the load where the login may do that.
-pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<()> {
-    let names: Vec<String> = context.tables().map(Table::sql_name).collect();
-    let mut connection = pool.take().await?;
-    for name in &names {
-        let statement = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
+/// For a backup without a schema: the tables must be there and empty, or may be emptied. Nothing is touched.
+pub(super) async fn refuse_filled(
+    server: &Server,
+    database: &DatabaseDetails,
+    name: &str,
+    target: &Target,
+) -> Result<()> {
+    let mut connection = server.connect(name).await?;
+    let filled = |what: String, full: Option<String>| match full.as_deref() {
+        Some("t") if !target.drop_existing => Err(Error::new(
+            Kind::Unfit,
+            format!(
+                "{what} in {name:?} is not empty and nothing was changed; set RESTORE_DROP_EXISTING=true to replace it"
+            ),
+        )),
+        _ => Ok(()),
+    };
+    for table in super::tables_of(database, target) {
+        let statement = format!("SELECT EXISTS (SELECT FROM ONLY {})", own_rows(table));
         let full = connection.query_one(&statement).await.map_err(|err| {
             err.while_doing(format!(
-                "look into {name}: a DATA_ONLY backup restores into tables that are there"
+                "look into {}: a DATA_ONLY backup restores into tables that are there",
+                table.display_name()
             ))
         })?;
-        if full.as_deref() == Some("t") && !context.target.drop_existing {
-            return Err(Error::new(
-                Kind::Unfit,
-                format!(
-                    "the table {name} is not empty and nothing was changed; set RESTORE_DROP_EXISTING=true to replace its rows"
-                ),
-            ));
+        filled(format!("the table {}", table.display_name()), full)?;
+    }
+    if database.n_large_objects > 0 {
+        let statement = "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)";
+        let full = connection.query_one(statement).await?;
+        filled("the set of large objects".to_owned(), full)?;
+    }
+    connection.close().await;
+    Ok(())
+}
+
+/// A table and the condition that tells a user's rows in it.
+fn own_rows(table: &Table) -> String {
+    let condition = table.condition.as_deref().unwrap_or_default();
+    format!("{} {condition}", table.sql_name())
+}
+
+/// For a backup without a schema: removes the rows that are to be replaced. Foreign keys and triggers are switched
+/// off for the load where the login may do that.
+pub(super) async fn make_room(context: &Context<'_>, pool: &Pool) -> Result<()> {
+    let mut connection = pool.take().await?;
+    if context.target.drop_existing {
+        tracing::warn!("the rows that are there are removed");
+        // Of an extension's table some rows are not ours.
+        let (part, whole): (Vec<&Table>, Vec<&Table>) = context
+            .tables()
+            .partition(|table| table.condition.is_some());
+        let whole: Vec<String> = whole.into_iter().map(Table::sql_name).collect();
+        if !whole.is_empty() {
+            let statement = format!("TRUNCATE ONLY {}", whole.join(", ONLY "));
+            connection.execute(&statement).await?;
+        }
+        for table in part {
+            let statement = format!("DELETE FROM ONLY {}", own_rows(table));
+            connection.execute(&statement).await?;
         }
     }
-    if context.database.n_large_objects > 0 {
-        replace_large_objects(context, &mut connection).await?;
-    }
-    if context.target.drop_existing && !names.is_empty() {
-        tracing::warn!(tables = names.len(), "the rows that are there are removed");
-        connection
-            .execute(&format!("TRUNCATE {}", names.join(", ")))
-            .await?;
+    if context.target.drop_existing && context.database.n_large_objects > 0 {
+        tracing::warn!("the large objects that are there are removed");
+        let statement = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata";
+        connection.execute(statement).await?;
     }
     if context.server.is_superuser {
-        let database = connection
-            .query_one("SELECT pg_catalog.current_database()")
-            .await?
-            .unwrap_or_default();
-        tracing::debug!(
-            database,
-            "triggers and foreign keys do not fire during the load"
-        );
+        tracing::debug!("triggers and foreign keys do not fire during the load");
         pool.add_prologue("SET session_replication_role = replica");
         connection
             .execute("SET session_replication_role = replica")
@@ -288,22 +320,6 @@ pub(super) async fn empty_tables(context: &Context<'_>, pool: &Pool) -> Result<(
     }
     pool.give(connection);
     Ok(())
-}
-
-/// Large objects come back under their own numbers, which must be free.
-async fn replace_large_objects(context: &Context<'_>, connection: &mut Connection) -> Result<()> {
-    let statement = "SELECT EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata)";
-    if connection.query_one(statement).await?.as_deref() != Some("t") {
-        return Ok(());
-    }
-    if !context.target.drop_existing {
-        return Err(Error::new(
-            Kind::Unfit,
-            "there are large objects already and nothing was changed; set RESTORE_DROP_EXISTING=true to replace them",
-        ));
-    }
-    let statement = "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata";
-    connection.execute(statement).await
 }
 
 impl Context<'_> {
@@ -319,11 +335,6 @@ impl Context<'_> {
 
     /// The statement that counts a table's rows that the backup holds.
     pub(super) fn count_sql(table: &Table) -> String {
-        let condition = table.condition.as_deref().unwrap_or_default();
-        format!(
-            "SELECT pg_catalog.count(*) FROM ONLY {}.{} {condition}",
-            sql::ident(&table.schema),
-            sql::ident(&table.name)
-        )
+        format!("SELECT pg_catalog.count(*) FROM ONLY {}", own_rows(table))
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Place {
     staging: Option<String>,
     /// Old contents that have to go first, because nothing can be renamed here.
     clear: bool,
+    /// The backup has no definitions: tables that are there are filled.
+    rows_only: bool,
 }
 
 impl Place {
@@ -112,6 +114,7 @@ impl Place {
             owner,
             staging,
             clear,
+            rows_only: !database.has_schema,
         })
     }
 
@@ -180,17 +183,16 @@ impl Place {
         self.staging.as_deref().unwrap_or(&self.name)
     }
 
-    /// Creates the database that is to be filled, or empties it.
+    /// Creates the database that is to be filled, for the role that is to own everything in it, or empties it.
     pub(crate) async fn open(
         &self,
         server: &Server,
         database: &DatabaseDetails,
-        options: &Options,
+        owner: Option<&str>,
     ) -> Result<()> {
         if self.staging.is_some() || !self.exists {
             let working = self.working_name();
             tracing::info!(database = working, "create");
-            let owner = options.owner.as_deref();
             let statement = create_statement(server, working, database, owner);
             let mut connection = server.connect(&server.maintenance).await?;
             connection.execute(&statement).await.map_err(|err| {
@@ -290,11 +292,18 @@ impl Place {
     pub(crate) async fn give_up(&self, server: &Server, err: Error) -> Error {
         let created = self.staging.is_some() || !self.exists;
         if !created {
-            return err.while_doing(format!(
-                "restore into {:?}, which was {} and is now partly filled; drop its contents before the next attempt",
-                self.name,
-                if self.clear { "emptied first" } else { "empty" }
-            ));
+            let state = match (self.rows_only, self.clear) {
+                (true, _) => {
+                    "whose tables may hold some of the new rows now; set RESTORE_DROP_EXISTING=true for the next attempt"
+                }
+                (_, true) => {
+                    "which was emptied first and is now partly filled; drop its contents before the next attempt"
+                }
+                _ => {
+                    "which was empty and is now partly filled; drop its contents before the next attempt"
+                }
+            };
+            return err.while_doing(format!("restore into {:?}, {state}", self.name));
         }
         let working = self.working_name();
         let dropped = async {
@@ -349,7 +358,6 @@ fn beside(server: &Server, name: &str, word: &str) -> String {
     base + &suffix
 }
 
-/// Who is to own what is restored owns the database from the start, or could create nothing in it.
 fn create_statement(
     server: &Server,
     name: &str,

@@ -116,7 +116,7 @@ async fn fingerprints(context: &Context<'_>, pool: &Pool) -> Result<BTreeMap<Str
     let jobs = jobs(context, pool).await?;
     let progress = context.target.progress.clone();
     let manifest = context.backup.manifest();
-    progress.reset(manifest.logical_bytes);
+    progress.begin("prove", manifest.logical_bytes);
     let pool = Arc::new(pool.clone());
     let tallies = each(
         jobs,

@@ -3,17 +3,25 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use runner_core::engine::TlsMode;
 use runner_core::error::{Error, Kind, Result};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
 use super::tls;
+
+/// A server that vanished without a word is noticed after a minute, not after the system's two hours.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_secs(30))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
 
 /// What SCRAM may bind the login to: the server certificate's hash, when there is TLS.
 pub(super) type Binding = Option<Vec<u8>>;
@@ -36,8 +44,9 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
         .await
         .map_err(|err| unreachable(endpoint, err))?;
-    // A failure to set an option costs speed, not correctness.
+    // A failure to set an option costs speed or patience, not correctness.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
     let mode = endpoint.tls.mode;
     if mode == TlsMode::Disable {
         return Ok((Socket::Tcp(stream), None));

@@ -3,7 +3,7 @@
 use super::Place;
 use crate::details::DatabaseDetails;
 use crate::options::Options;
-use crate::sql::{ident, literal};
+use crate::sql::{assignment, ident, literal};
 
 /// The statements that give a database at its place what it had where it was backed up; `user` is who restores.
 pub(super) fn statements(
@@ -60,13 +60,13 @@ fn settings(name: &str, database: &DatabaseDetails) -> Vec<String> {
         statements.push(format!("ALTER DATABASE {name} CONNECTION LIMIT {limit}"));
     }
     for (setting, value) in &database.settings {
-        let clause = set_clause(setting, value);
-        statements.push(format!("ALTER DATABASE {name} {clause}"));
+        let clause = assignment(setting, value);
+        statements.push(format!("ALTER DATABASE {name} SET {clause}"));
     }
     for (role, setting, value) in &database.role_settings {
-        let clause = set_clause(setting, value);
+        let clause = assignment(setting, value);
         let role = ident(role);
-        statements.push(format!("ALTER ROLE {role} IN DATABASE {name} {clause}"));
+        statements.push(format!("ALTER ROLE {role} IN DATABASE {name} SET {clause}"));
     }
     statements
 }
@@ -92,21 +92,4 @@ fn grants(name: &str, database: &DatabaseDetails, owner: &str) -> Vec<String> {
         ));
     }
     statements
-}
-
-/// Lists are stored as they must be written; everything else is one value.
-fn set_clause(setting: &str, value: &str) -> String {
-    const LISTS: [&str; 5] = [
-        "search_path",
-        "temp_tablespaces",
-        "local_preload_libraries",
-        "session_preload_libraries",
-        "shared_preload_libraries",
-    ];
-    let value = match LISTS.contains(&setting) {
-        true if !value.is_empty() => value.to_owned(),
-        _ => literal(value),
-    };
-    let setting: Vec<String> = setting.split('.').map(ident).collect();
-    format!("SET {} TO {value}", setting.join("."))
 }
