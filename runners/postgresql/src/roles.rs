@@ -1,4 +1,4 @@
-//! What belongs to a whole server: roles, their settings and memberships, tablespaces, as a script.
+//! What belongs to a whole server: roles, their settings, comments and memberships, tablespaces, as a script.
 //!
 //! Written by the server itself and not by `pg_dumpall`, which starts `pg_dump` through a shell, and images have none.
 
@@ -42,12 +42,17 @@ JOIN pg_catalog.pg_roles r ON r.oid = a.roleid
 JOIN pg_catalog.pg_roles m ON m.oid = a.member
 WHERE m.rolname !~ '^pg_' ORDER BY 1";
 
+const COMMENTS: &str = r"
+SELECT pg_catalog.format('COMMENT ON ROLE %I IS %L;', r.rolname, c.comment)
+FROM pg_catalog.pg_roles r, pg_catalog.shobj_description(r.oid, 'pg_authid') c(comment)
+WHERE c.comment IS NOT NULL AND r.rolname !~ '^pg_' ORDER BY r.rolname";
+
 const TABLESPACES: &str = r"
 SELECT pg_catalog.format('CREATE TABLESPACE %I OWNER %I LOCATION %L;', spcname,
                          pg_catalog.pg_get_userbyid(spcowner), pg_catalog.pg_tablespace_location(oid))
 FROM pg_catalog.pg_tablespace WHERE spcname !~ '^pg_' ORDER BY spcname";
 
-/// The script, one statement a line.
+/// The script; each statement ends a line.
 pub(crate) async fn script(connection: &mut Connection, is_superuser: bool) -> Result<String> {
     let mut lines = Vec::new();
     for [create, alter] in columns(connection.query(&roles(is_superuser)).await?) {
@@ -57,7 +62,7 @@ pub(crate) async fn script(connection: &mut Connection, is_superuser: bool) -> R
         let (role, assignment) = (sql::ident(&role), sql::assignment(&setting, &value));
         lines.push(format!("ALTER ROLE {role} SET {assignment};"));
     }
-    for statement in [MEMBERSHIPS, TABLESPACES] {
+    for statement in [MEMBERSHIPS, COMMENTS, TABLESPACES] {
         for [line] in columns(connection.query(statement).await?) {
             lines.push(line);
         }

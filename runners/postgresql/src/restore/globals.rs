@@ -52,7 +52,7 @@ pub(super) async fn restore(server: &Server, backup: &Backup, target: &Target) -
     Ok(())
 }
 
-/// The statements to run, of those that `pg_dumpall` writes.
+/// The statements to run, of those in the script.
 fn wanted<'a>(script: &'a str, present: &BTreeSet<String>) -> Vec<&'a str> {
     let mut wanted = Vec::new();
     for statement in statements(script) {
