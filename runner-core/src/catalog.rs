@@ -44,7 +44,8 @@ pub async fn read(store: &dyn Store, path: &str) -> Result<Manifest> {
     Manifest::parse(&bytes).map_err(|err| err.while_doing(format!("read {}", manifest_name(path))))
 }
 
-async fn read_small(store: &dyn Store, name: &str) -> Result<Bytes> {
+/// A small object's bytes; one that is too long to be one is damage.
+pub(crate) async fn read_small(store: &dyn Store, name: &str) -> Result<Bytes> {
     let mut body = store.get(name, 0).await?;
     let mut bytes = BytesMut::new();
     while let Some(block) = body.next().await {
@@ -52,7 +53,7 @@ async fn read_small(store: &dyn Store, name: &str) -> Result<Bytes> {
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(Error::new(
                 Kind::Integrity,
-                format!("{name} is too long for a manifest"),
+                format!("{name} is longer than anything of ours"),
             ));
         }
     }

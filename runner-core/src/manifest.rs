@@ -54,6 +54,9 @@ pub struct Manifest {
     /// Sum over the artifacts, in bytes as stored.
     pub stored_bytes: u64,
     pub artifacts: Vec<Artifact>,
+    /// What `RESTORE.md` holds; older backups do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_md: Option<Document>,
     /// What this engine's restore needs to know, opaque to all others.
     #[serde(default)]
     pub details: Value,
@@ -67,6 +70,24 @@ pub struct Encryption {
     /// The public recipients, or empty for a passphrase.
     #[serde(default)]
     pub recipients: Vec<String>,
+}
+
+/// A small object that is stored as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    pub stored_bytes: u64,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+impl Document {
+    /// What the manifest says of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self {
+            stored_bytes: bytes.len() as u64,
+            sha256: hex_sha256(bytes),
+        }
+    }
 }
 
 /// One named stream of a backup.
@@ -194,6 +215,10 @@ impl Manifest {
 
 fn sum(value: &mut Value) -> String {
     value.sort_all_objects();
-    let digest = Sha256::digest(value.to_string());
+    hex_sha256(value.to_string().as_bytes())
+}
+
+fn hex_sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

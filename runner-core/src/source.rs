@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::catalog;
 use crate::codec::{Compression, Keys, Layers, Sums};
 use crate::error::{Error, Kind, Result};
-use crate::manifest::{Artifact, Manifest};
+use crate::manifest::{Artifact, Document, Manifest, RESTORE_MD};
 use crate::progress::Progress;
 use crate::store::Store;
 use crate::store::segments::open_artifact;
@@ -76,6 +77,25 @@ impl Backup {
         self.artifacts()
             .iter()
             .filter(move |artifact| artifact.kind == kind)
+    }
+
+    /// Reads `RESTORE.md`, which must be what the manifest says.
+    pub async fn check_by_hand(&self) -> Result<()> {
+        let inner = &self.0;
+        let Some(expected) = &inner.manifest.restore_md else {
+            return Ok(()); // of a release that did not say
+        };
+        let name = format!("{}/{RESTORE_MD}", inner.path);
+        let wrong = |what: &str| {
+            let hint = "RESTORE_PRECHECK=none restores without it";
+            Error::new(Kind::Integrity, format!("{name} {what}; {hint}"))
+        };
+        match catalog::read_small(inner.store.as_ref(), &name).await {
+            Ok(bytes) if Document::of(&bytes) == *expected => Ok(()),
+            Ok(_) => Err(wrong("is not what the manifest says it is")),
+            Err(err) if err.kind() == Kind::NotFound => Err(wrong("is missing")),
+            Err(err) => Err(err),
+        }
     }
 
     /// Decoded bytes, checked to the end: a good end means that they are the bytes that were sealed.

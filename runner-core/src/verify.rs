@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use crate::source::Backup;
 use crate::workers::{each, unless_cancelled};
 
-/// Reads every artifact to its checked end; the first damage is the error.
+/// Reads the instructions, and every artifact to its checked end; the first damage is the error.
 pub async fn run(
     backup: &Backup,
     parallelism: usize,
@@ -17,6 +17,9 @@ pub async fn run(
     cancel: &CancellationToken,
 ) -> Result<()> {
     progress.begin("check", backup.manifest().logical_bytes);
+    unless_cancelled(cancel, backup.check_by_hand())
+        .await
+        .map_err(|err| err.while_doing(format!("check {}", backup.path())))?;
     let mut artifacts: Vec<Artifact> = backup.artifacts().to_vec();
     artifacts.sort_by_key(|artifact| std::cmp::Reverse(artifact.stored_bytes));
     each(artifacts, parallelism, cancel, |artifact, stop| {

@@ -52,7 +52,7 @@ async fn race(store: &Arc<dyn Store>) {
 
 #[tokio::test]
 async fn of_two_runs_with_one_path_exactly_one_commits() {
-    for _ in 0..10 {
+    for _ in 0..5 {
         race(&memory()).await;
         let dir = tempfile::tempdir().unwrap();
         race(&(Arc::new(Operator::file(dir.path()).unwrap()) as Arc<dyn Store>)).await;
@@ -61,7 +61,7 @@ async fn of_two_runs_with_one_path_exactly_one_commits() {
 
 #[tokio::test]
 async fn of_two_runs_with_one_path_on_s3_exactly_one_commits() {
-    for _ in 0..5 {
+    for _ in 0..3 {
         let s3 = FakeS3::start().await.unwrap();
         race(&(Arc::new(S3::connect(s3.settings()).await.unwrap()) as Arc<dyn Store>)).await;
     }

@@ -267,6 +267,9 @@ impl Held {
         let (sources, left_out) = select(sources, scope);
         self.details.without_rows.extend(left_out.without_rows);
         self.hidden = left_out.hidden;
+        if scope.content == Content::All {
+            tables::refuse_needed(&mut self.holder, &self.hidden).await?;
+        }
         tables::refuse_unreadable(&sources, &server.endpoint.user)?;
         tables::lock(&mut self.holder, &sources).await?;
         self.details.tables = sources.iter().map(|source| source.table.clone()).collect();

@@ -45,8 +45,7 @@ pub(crate) async fn run(engine: &Postgres, foreign: Foreign, target: &Target) ->
         ..DatabaseDetails::default()
     };
     let place = Place::find(&server, &target.database, &details, target).await?;
-    let owner = engine.options().owner.as_deref();
-    place.open(&server, &details, owner).await?;
+    place.open(&server, &details, engine.options()).await?;
     let fed = feed(
         engine,
         &server,

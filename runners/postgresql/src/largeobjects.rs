@@ -90,27 +90,36 @@ pub(crate) fn is_wanted(line: &str, owners: bool, privileges: bool) -> bool {
     (owners || !line.starts_with("ALTER ")) && (privileges || !line.starts_with("GRANT "))
 }
 
-const COUNT: &str = "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE NOT pg_catalog.pg_has_role(lomowner, 'USAGE') \
-AND NOT EXISTS (SELECT FROM pg_catalog.aclexplode(lomacl) a WHERE a.privilege_type = 'SELECT' \
-AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))) FROM pg_catalog.pg_largeobject_metadata";
+/// Those that this login may not read: their number, and the first of them.
+const UNREADABLE: &str = r"
+SELECT pg_catalog.count(*), pg_catalog.min(m.oid) FROM pg_catalog.pg_largeobject_metadata m
+WHERE NOT pg_catalog.current_setting('lo_compat_privileges')::bool
+  AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.aclexplode(coalesce(m.lomacl, pg_catalog.acldefault('L', m.lomowner))) a
+    WHERE a.privilege_type = 'SELECT' AND (a.grantee = 0 OR pg_catalog.pg_has_role(a.grantee, 'USAGE')))";
 
-/// How many large objects the database has; refused when this login may not read them all.
+/// How many large objects the database has; an error when the login may not read them all.
 pub(crate) async fn count(connection: &mut Connection, user: &str) -> Result<u64> {
-    let row = connection.query(COUNT).await?.pop().unwrap_or_default();
-    let number = |i: usize| {
-        row.get(i)
-            .cloned()
-            .flatten()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(0)
-    };
-    match (number(0), number(1)) {
-        (count, 0) => Ok(count),
-        (_, unreadable) => Err(Error::new(
+    let row = connection
+        .query(UNREADABLE)
+        .await?
+        .pop()
+        .unwrap_or_default();
+    let text = |i: usize| row.get(i).and_then(Option::as_deref).unwrap_or_default();
+    if text(0) != "0" {
+        return Err(Error::new(
             Kind::Denied,
             format!(
-                "the login {user:?} may not read {unreadable} large objects; GRANT SELECT ON LARGE OBJECT on each, or their owner's role"
+                "the login {user:?} may not read {} large objects, such as {}; GRANT SELECT ON LARGE OBJECT … TO {}, back up as a superuser, or choose tables with INCLUDE_TABLES, which leaves large objects out",
+                text(0),
+                text(1),
+                crate::sql::ident(user)
             ),
-        )),
+        ));
     }
+
+    let statement = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata";
+    let count = connection.query_one(statement).await?;
+    Ok(count.and_then(|count| count.parse().ok()).unwrap_or(0))
 }

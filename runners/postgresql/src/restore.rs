@@ -15,7 +15,6 @@ use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::{Postgres, Server};
 use crate::options::Options;
 use crate::session::Pool;
-use crate::sql;
 use crate::tools::check_not_older;
 
 pub(crate) use place::{Place, properties};
@@ -67,7 +66,7 @@ async fn plan(engine: &Postgres, manifest: &Manifest, target: &Target) -> Result
             .check_needs(&server, database, engine.options(), details.globals)
             .await?;
         if !database.has_schema {
-            load::refuse_filled(&server, database, name, target).await?;
+            load::refuse_filled(&server, database, name, target, engine.options()).await?;
         }
         places.push(place);
     }
@@ -175,10 +174,17 @@ pub(crate) async fn run(engine: &Postgres, backup: &Backup, target: &Target) -> 
 fn tables_of<'a>(
     database: &'a DatabaseDetails,
     target: &'a Target,
+    options: &'a Options,
 ) -> impl Iterator<Item = &'a Table> {
-    let wanted = &target.tables;
+    let (wanted, skipped) = (&target.tables, &options.skip_extensions);
+    let is_skipped = |table: &Table| {
+        let extension = table.extension.as_ref();
+        extension.is_some_and(|extension| skipped.contains(extension))
+    };
     let tables = database.tables.iter();
-    tables.filter(move |table| wanted.is_empty() || wanted.matches(&table.plain_name()))
+    tables.filter(move |table| {
+        !is_skipped(table) && (wanted.is_empty() || wanted.matches(&table.plain_name()))
+    })
 }
 
 /// What every step of restoring one database needs.
@@ -192,8 +198,7 @@ struct Context<'a> {
 
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
-        let new_owner = self.options.owner.as_deref();
-        place.open(self.server, self.database, new_owner).await?;
+        place.open(self.server, self.database, self.options).await?;
         match self.fill(&place).await {
             Ok((n_verified, rows)) => {
                 // A backup of rows alone says nothing about the database as a whole.
@@ -218,10 +223,6 @@ impl Context<'_> {
             &self.database.encoding,
         );
         let schema = schema::Schema::read(self).await?;
-        if let Some(owner) = self.options.owner.as_deref().filter(|_| schema.is_some()) {
-            // Large objects belong to whoever creates them, and tables of that role are its to fill.
-            pool.add_prologue(&format!("SET ROLE {}", sql::ident(owner)));
-        }
         if let Some(schema) = &schema {
             schema.restore(self, database, "pre-data").await?;
         } else {
@@ -251,13 +252,7 @@ impl Context<'_> {
 
     /// Tables whose rows are to be restored.
     fn tables(&self) -> impl Iterator<Item = &Table> {
-        let skipped = &self.options.skip_extensions;
-        tables_of(self.database, self.target).filter(|table| {
-            !table
-                .extension
-                .as_ref()
-                .is_some_and(|it| skipped.contains(it))
-        })
+        tables_of(self.database, self.target, self.options)
     }
 
     /// Whether some tables stay empty although the schema has them.

@@ -1,4 +1,4 @@
-//! What belongs to a whole server: roles, their settings, comments and memberships, tablespaces, as a script.
+//! What belongs to a whole server: roles, their settings and memberships, tablespaces, as a script.
 //!
 //! Written by the server itself and not by `pg_dumpall`, which starts `pg_dump` through a shell, and images have none.
 
@@ -43,9 +43,9 @@ JOIN pg_catalog.pg_roles m ON m.oid = a.member
 WHERE m.rolname !~ '^pg_' ORDER BY 1";
 
 const COMMENTS: &str = r"
-SELECT pg_catalog.format('COMMENT ON ROLE %I IS %L;', r.rolname, c.comment)
-FROM pg_catalog.pg_roles r, pg_catalog.shobj_description(r.oid, 'pg_authid') c(comment)
-WHERE c.comment IS NOT NULL AND r.rolname !~ '^pg_' ORDER BY r.rolname";
+SELECT pg_catalog.format('COMMENT ON ROLE %I IS %L;', rolname, description)
+FROM (SELECT rolname, pg_catalog.shobj_description(oid, 'pg_authid') AS description FROM pg_catalog.pg_roles) r
+WHERE description IS NOT NULL AND rolname !~ '^pg_' ORDER BY rolname";
 
 const TABLESPACES: &str = r"
 SELECT pg_catalog.format('CREATE TABLESPACE %I OWNER %I LOCATION %L;', spcname,
@@ -62,7 +62,7 @@ pub(crate) async fn script(connection: &mut Connection, is_superuser: bool) -> R
         let (role, assignment) = (sql::ident(&role), sql::assignment(&setting, &value));
         lines.push(format!("ALTER ROLE {role} SET {assignment};"));
     }
-    for statement in [MEMBERSHIPS, COMMENTS, TABLESPACES] {
+    for statement in [COMMENTS, MEMBERSHIPS, TABLESPACES] {
         for [line] in columns(connection.query(statement).await?) {
             lines.push(line);
         }

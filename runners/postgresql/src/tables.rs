@@ -190,3 +190,43 @@ pub(crate) fn refuse_unreadable(sources: &[Source], user: &str) -> Result<()> {
         ),
     ))
 }
+
+/// What depends on the tables of `{hidden}` and does not belong to one of them.
+const DEPENDENTS: &str = r"
+WITH hidden(oid) AS (
+  SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE (n.nspname, c.relname) IN ({hidden}))
+SELECT DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, 0)
+FROM pg_catalog.pg_depend d JOIN hidden h ON d.refobjid = h.oid
+WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'n'
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e JOIN hidden o ON e.refobjid = o.oid
+                  WHERE e.refclassid = d.refclassid AND e.classid = d.classid AND e.objid = d.objid
+                  AND e.deptype IN ('a', 'i'))
+ORDER BY 1 LIMIT 5";
+
+/// Refuses to leave out tables whole that something else needs: its definition would not restore.
+pub(crate) async fn refuse_needed(connection: &mut Connection, hidden: &[Table]) -> Result<()> {
+    let literal = |table: &Table| {
+        let (schema, name) = (sql::literal(&table.schema), sql::literal(&table.name));
+        format!("({schema}, {name})")
+    };
+    let tables: Vec<String> = hidden.iter().map(literal).collect();
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let statement = DEPENDENTS.replace("{hidden}", &tables.join(", "));
+    let rows = connection.query(&statement).await?;
+    let needing: Vec<String> = rows.into_iter().flatten().flatten().collect();
+    if needing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = hidden.iter().map(Table::display_name).collect();
+    Err(Error::new(
+        Kind::Denied,
+        format!(
+            "the excluded tables {} cannot be left out whole, as {} depends on them; GRANT SELECT on them, which leaves only their rows out, or back up rows alone with DATA_ONLY",
+            names.join(", "),
+            needing.join(" and ")
+        ),
+    ))
+}

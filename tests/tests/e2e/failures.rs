@@ -1,4 +1,9 @@
 //! What may go wrong, and what then must hold: exit code, last words, callback, store and target.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "in a test whatever goes wrong is a failure, and it damages files on purpose"
+)]
 
 mod configuration;
 mod damage;
@@ -105,7 +110,8 @@ impl Case {
 
     /// A database that is not there yet.
     fn target(&self) -> String {
-        world().unique("fail-target")
+        // The last letter sets it apart from a longer number: [`Self::exists`] looks for what begins like it.
+        world().unique("fail-target") + "t"
     }
 
     fn exists(&self, database: &str) -> bool {

@@ -1,7 +1,6 @@
 //! Whole jobs, black box: settings in; objects, databases and exit codes out.
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
     reason = "in a test whatever goes wrong is a failure, and it drives programs from outside"
 )]
 

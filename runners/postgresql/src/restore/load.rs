@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use crate::details::{DatabaseDetails, Table};
 use crate::engine::Server;
+use crate::options::Options;
 use crate::session::Pool;
 use crate::tar_in::{self, Member};
 use crate::{largeobjects, sql};
@@ -250,6 +251,7 @@ pub(super) async fn refuse_filled(
     database: &DatabaseDetails,
     name: &str,
     target: &Target,
+    options: &Options,
 ) -> Result<()> {
     let mut connection = server.connect(name).await?;
     let filled = |what: String, full: Option<String>| match full.as_deref() {
@@ -261,7 +263,7 @@ pub(super) async fn refuse_filled(
         )),
         _ => Ok(()),
     };
-    for table in super::tables_of(database, target) {
+    for table in super::tables_of(database, target, options) {
         let statement = format!("SELECT EXISTS (SELECT FROM ONLY {})", own_rows(table));
         let full = connection.query_one(&statement).await.map_err(|err| {
             err.while_doing(format!(

@@ -188,11 +188,12 @@ impl Place {
         &self,
         server: &Server,
         database: &DatabaseDetails,
-        owner: Option<&str>,
+        options: &Options,
     ) -> Result<()> {
         if self.staging.is_some() || !self.exists {
             let working = self.working_name();
             tracing::info!(database = working, "create");
+            let owner = options.owner.as_deref();
             let statement = create_statement(server, working, database, owner);
             let mut connection = server.connect(&server.maintenance).await?;
             connection.execute(&statement).await.map_err(|err| {
@@ -358,6 +359,7 @@ fn beside(server: &Server, name: &str, word: &str) -> String {
     base + &suffix
 }
 
+/// Who is to own what is restored owns the database from the start, or could create nothing in it.
 fn create_statement(
     server: &Server,
     name: &str,

@@ -32,17 +32,25 @@ impl Place<'_> {
 fn kinds(place: &Place<'_>) -> Vec<(String, String)> {
     let name = format!("{PATH}/manifest.json");
     let manifest: serde_json::Value = serde_json::from_slice(&place.read(&name)).unwrap();
-    let mut kinds = vec![("manifest".to_owned(), name)];
+    let by_hand = format!("{PATH}/RESTORE.md");
+    let mut kinds = vec![
+        ("manifest".to_owned(), name),
+        ("RESTORE.md".to_owned(), by_hand),
+    ];
     for artifact in manifest["artifacts"].as_array().unwrap() {
         let text = |field: &str| artifact[field].as_str().unwrap().to_owned();
         if kinds.iter().all(|(kind, _)| *kind != text("kind")) {
             kinds.push((text("kind"), format!("{PATH}/{}", text("path"))));
         }
     }
-    assert!(kinds.len() >= 4, "{kinds:?}");
+    assert!(kinds.len() >= 5, "{kinds:?}");
     kinds
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "a failure says which damage it is about"
+)]
 fn every_damage_is_found(case: &mut Case, env: &Env, place: &Place<'_>) {
     let target = case.target();
     for (kind, key) in kinds(place) {

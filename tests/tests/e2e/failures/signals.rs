@@ -33,6 +33,21 @@ fn a_signal_mid_upload_aborts_it_and_tells_the_callback_within_10_s() {
 }
 
 #[test]
+fn a_signal_ends_the_wait_for_a_database() {
+    let case = Case::small();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let run = spawn_runner(case.env().with("DB_PORT", port.to_string()), &["backup"]);
+    run.wait_for("trying again");
+    run.signal("INT");
+    let run = run.wait();
+    assert!(run.took < Duration::from_secs(10), "{:?}", run.took);
+    case.failed(run, 130, "interrupted");
+    case.left_nothing();
+}
+
+#[test]
 fn a_signal_ends_a_job_even_when_the_store_is_away() {
     let case = Case::big();
     let (proxy, run) = mid_upload(&case);

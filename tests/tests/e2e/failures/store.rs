@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tests::{Hitch, HttpProxy, Seat, TcpProxy, Trouble, run_runner, world};
+use tests::{Hitch, HttpProxy, Seat, TcpProxy, Trouble, run_image, run_runner, world};
 
 use super::Case;
 
@@ -93,6 +93,22 @@ fn a_connection_reset_mid_download_is_resumed() {
     run_runner(env.with("DB_NAME", &target), &["restore"]).good();
     assert!(proxy.n_troubles() >= 8, "{}", proxy.n_troubles());
     assert_eq!(case.sum(&target), case.sum(&case.database));
+}
+
+#[test]
+fn a_full_disk_fails_the_job_and_is_named() {
+    let case = Case::big();
+    let env = case
+        .server
+        .env(&case.database, Seat::Container)
+        .with("STORAGE_PATH", "/backups")
+        .with("COMPRESSION", "none");
+    let disk = ["--read-only", "--tmpfs=/backups:size=8m,mode=1777"];
+    let run = run_image(&world().image("postgresql", 17), env, &disk, &["backup"]).ended(75);
+    let told = run.last_words()["error"].clone();
+    assert_eq!(told["kind"], "store");
+    let message = told["message"].as_str().unwrap();
+    assert!(message.contains("No space left"), "{message}");
 }
 
 #[test]
