@@ -19,7 +19,7 @@ use crate::engine::Server;
 use crate::plan::{self, Unit};
 use crate::rows::{self, Job};
 use crate::sql;
-use crate::tables::{self, Source};
+use crate::tables::Source;
 use crate::tools::Tools;
 use crate::wire::Connection;
 use crate::{largeobjects, roles};
