@@ -49,12 +49,6 @@ impl Directory {
         files.sort();
         files
     }
-
-    /// The manifest of the backup at `path`.
-    pub(crate) fn manifest(&self, path: &str) -> serde_json::Value {
-        let file = self.path().join(path).join("manifest.json");
-        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
-    }
 }
 
 /// Backs up with the local runner, which must succeed, to `b` unless `env` says otherwise.

@@ -1,4 +1,8 @@
 //! Whole jobs, black box: settings in; objects, databases and exit codes out.
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test whatever goes wrong is a failure, and it drives programs from outside"
+)]
 
 mod by_hand;
 mod cluster;

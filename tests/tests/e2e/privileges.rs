@@ -96,7 +96,7 @@ fn what_a_login_may_not_read_is_named_and_nothing_is_written() {
     psql(&format!(
         "grant select on all sequences in schema public to \"{role}\""
     ));
-    refused(&["large object", "7001"]);
+    refused(&["1 large objects", "7001"]);
     psql(&format!("grant select on large object 7001 to \"{role}\""));
     backup(server, &database, env.clone());
     let target = fresh("read");
