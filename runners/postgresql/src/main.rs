@@ -8,13 +8,13 @@
 //! | `wire.rs`, `wire/` | the protocol: socket and TLS, login, queries, `COPY` both ways, rows hashed as they pass |
 //! | `session.rs`, `sql.rs` | connecting with patience, pinned settings, pools in one snapshot; quoting |
 //! | `tools.rs` | `pg_dump`, `pg_restore`, `psql`: where they are, how they log in, how old they may be |
-//! | `dump.rs` | a backup: snapshots held open, the plan, what stands behind each piece |
+//! | `dump.rs`, `dump/held.rs` | a backup: snapshots held open, the plan, what stands behind each piece |
 //! | `describe.rs`, `details.rs` | what a database is beside its rows, and how the manifest says it |
 //! | `tables.rs`, `types.rs`, `plan.rs` | which tables, binary or text, in which ranges; `plan` is pure |
 //! | `rows.rs`, `sequences.rs`, `largeobjects.rs`, `roles.rs` | the bodies of artifacts |
 //! | `by_hand.rs` | `RESTORE.md` |
 //! | `restore.rs` | a restore: everything checked, then filled, proven, put into place |
-//! | `restore/place.rs` | which database is filled, and how it takes its name |
+//! | `restore/place.rs`, `restore/place/` | which database is filled, how it takes its name, what belongs to it as a whole |
 //! | `restore/{globals,schema,load,proof}.rs`, `tar_in.rs` | roles; definitions; rows, sequences, large objects; the comparison |
 //! | `foreign.rs` | dumps of stock tools |
 //!
