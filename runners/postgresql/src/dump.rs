@@ -1,5 +1,7 @@
 //! A snapshot of one or all databases, held open, and the plan of what to read in it.
 
+mod held;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -12,16 +14,16 @@ use runner_core::store::layout::safe_component;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::details::{DatabaseDetails, Details, Table};
+use crate::details::{Details, Table};
 use crate::engine::Server;
 use crate::plan::{self, Unit};
 use crate::rows::{self, Job};
-use crate::session::{self, Pool};
 use crate::sql;
-use crate::tables::{self, Source};
+use crate::tables::Source;
 use crate::tools::Tools;
 use crate::wire::Connection;
-use crate::{describe, largeobjects, roles, sequences};
+use crate::{largeobjects, roles};
+use held::Held;
 
 /// What `begin` makes.
 pub(crate) struct PgDump {
@@ -41,17 +43,6 @@ enum Work {
     Small(usize, Vec<Job>),
     Script(Bytes),
     LargeObjects(usize),
-}
-
-/// One database's snapshot.
-struct Held {
-    holder: Connection,
-    pool: Pool,
-    snapshot: String,
-    lsn: Option<String>,
-    details: DatabaseDetails,
-    /// Tables that are not even described.
-    hidden: Vec<Table>,
 }
 
 impl PgDump {
@@ -214,85 +205,6 @@ impl PgDump {
     }
 }
 
-impl Held {
-    async fn take(server: &Server, name: &str, all: bool) -> Result<Self> {
-        let mut holder = session::connect(&server.endpoint, name, server.patience).await?;
-        holder.execute(sql::BEGIN_SNAPSHOT).await?;
-        let snapshot = holder
-            .query_one("SELECT pg_catalog.pg_export_snapshot()")
-            .await?
-            .unwrap_or_default();
-        let lsn = holder
-            .query_one(
-                "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn() \
-                 ELSE pg_catalog.pg_current_wal_lsn() END",
-            )
-            .await?;
-        let mut details = describe::read(&mut holder, name).await?;
-        if all {
-            details.prefix = format!("{}/", component(name));
-        }
-        let pool = Pool::in_snapshot(
-            &server.endpoint,
-            name,
-            server.patience,
-            &details.encoding,
-            &snapshot,
-        );
-        Ok(Self {
-            holder,
-            pool,
-            snapshot,
-            lsn,
-            details,
-            hidden: Vec::new(),
-        })
-    }
-}
-
-impl Held {
-    /// The tables whose rows are wanted, locked; what is left out is recorded.
-    async fn tables(
-        &mut self,
-        server: &Server,
-        scope: &Scope,
-        seen: &mut Vec<String>,
-    ) -> Result<Vec<Source>> {
-        let mut sources = tables::read(&mut self.holder, server.copy_format).await?;
-        seen.extend(sources.iter().map(|source| source.table.plain_name()));
-        if scope.content == Content::SchemaOnly {
-            let names = sources.drain(..).map(|source| source.table.display_name());
-            self.details.without_rows = names.collect();
-        }
-        let (sources, left_out) = select(sources, scope);
-        self.details.without_rows.extend(left_out.without_rows);
-        self.hidden = left_out.hidden;
-        if scope.content == Content::All {
-            tables::refuse_needed(&mut self.holder, &self.hidden).await?;
-        }
-        tables::refuse_unreadable(&sources, &server.endpoint.user)?;
-        tables::lock(&mut self.holder, &sources).await?;
-        self.details.tables = sources.iter().map(|source| source.table.clone()).collect();
-        Ok(sources)
-    }
-
-    /// Counts what else is wanted, and reads the sequences' script.
-    async fn take_stock(&mut self, server: &Server, scope: &Scope) -> Result<String> {
-        self.details.has_schema = scope.content != Content::DataOnly;
-        if scope.content == Content::SchemaOnly {
-            return Ok(String::new());
-        }
-        let user = &server.endpoint.user;
-        let (script, n_sequences) = sequences::script(&mut self.holder, user).await?;
-        self.details.n_sequences = n_sequences;
-        // A choice of tables is no choice of large objects, which belong to none.
-        if scope.include.is_empty() {
-            self.details.n_large_objects = largeobjects::count(&mut self.holder, user).await?;
-        }
-        Ok(script)
-    }
-}
-
 impl Dump for PgDump {
     fn pieces(&self) -> &[Piece] {
         &self.pieces
@@ -367,44 +279,6 @@ pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
         format: table.copy_format(),
         member: format!("{}.{}", component(&table.schema), component(&table.name)),
     }
-}
-
-/// Tables that stay out.
-#[derive(Default)]
-struct LeftOut {
-    without_rows: Vec<String>,
-    /// Excluded, and not to be locked either, which `pg_dump` does with all that it describes.
-    hidden: Vec<Table>,
-}
-
-/// Splits tables into those whose rows are wanted and readable here, and the rest.
-fn select(sources: Vec<Source>, scope: &Scope) -> (Vec<Source>, LeftOut) {
-    let mut left_out = LeftOut::default();
-    let mut kept = Vec::new();
-    for source in sources {
-        let name = source.table.plain_name();
-        let included = scope.include.is_empty() || scope.include.matches(&name);
-        let wanted = included && !scope.exclude.matches(&name);
-        match source.unreadable {
-            Some(tables::UNLOGGED) if wanted => {
-                tracing::warn!(
-                    table = name,
-                    "unlogged: a standby cannot read its rows; only its definition is backed up"
-                );
-                left_out.without_rows.push(source.table.display_name());
-            }
-            _ if wanted => kept.push(source),
-            Some(tables::NO_SELECT | tables::NO_USAGE) if scope.exclude.matches(&name) => {
-                tracing::warn!(
-                    table = name,
-                    "excluded and not readable: not even its definition is backed up"
-                );
-                left_out.hidden.push(source.table);
-            }
-            _ => left_out.without_rows.push(source.table.display_name()),
-        }
-    }
-    (kept, left_out)
 }
 
 fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {

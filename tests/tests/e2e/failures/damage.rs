@@ -28,6 +28,14 @@ impl Place<'_> {
     }
 }
 
+/// With a table that is just too large for a tar artifact.
+fn medium() -> Case {
+    let case = Case::small();
+    let sql = "create table medium as select g as id, md5(g::text) || md5('a' || g) || md5('b' || g) as text from generate_series(1, 50000) g";
+    case.server.psql(&case.database, sql);
+    case
+}
+
 /// One key of each kind of object, by its artifact's kind.
 fn kinds(place: &Place<'_>) -> Vec<(String, String)> {
     let name = format!("{PATH}/manifest.json");
@@ -79,7 +87,7 @@ fn every_damage_is_found(case: &mut Case, env: &Env, place: &Place<'_>) {
 
 #[test]
 fn damage_to_any_kind_of_object_in_a_bucket_is_found_before_the_target_is_touched() {
-    let mut case = Case::big();
+    let mut case = medium();
     let env = case.quiet().with("COMPRESSION", "zstd");
     run_runner(&env, &["backup"]).good();
     let bucket = case.bucket.clone();
@@ -88,7 +96,7 @@ fn damage_to_any_kind_of_object_in_a_bucket_is_found_before_the_target_is_touche
 
 #[test]
 fn damage_to_any_kind_of_object_in_a_directory_is_found_before_the_target_is_touched() {
-    let mut case = Case::big();
+    let mut case = medium();
     let dir = tempfile::tempdir().unwrap();
     let env = in_directory(&case, dir.path());
     run_runner(&env, &["backup"]).good();
@@ -108,17 +116,17 @@ fn in_directory(case: &Case, dir: &Path) -> Env {
         env.without(&format!("STORAGE_{name}"))
     });
     env.with("STORAGE_PATH", dir.to_str().unwrap())
-        .with("ENCRYPTION_PASSPHRASE", "correct horse battery staple")
 }
 
 #[test]
 fn a_wrong_passphrase_is_refused_before_the_target_is_touched() {
     let case = Case::small();
     let dir = tempfile::tempdir().unwrap();
-    let env = in_directory(&case, dir.path()).and(case.receiver.env());
+    let env = in_directory(&case, dir.path()).with("ENCRYPTION_PASSPHRASE", "right horse");
     let target = case.target();
-    run_runner(in_directory(&case, dir.path()), &["backup"]).good();
+    run_runner(&env, &["backup"]).good();
     let env = env
+        .and(case.receiver.env())
         .with("DB_NAME", &target)
         .with("ENCRYPTION_PASSPHRASE", "wrong horse");
     case.failed(run_runner(env, &["restore"]), 1, "denied");
