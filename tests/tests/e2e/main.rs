@@ -18,4 +18,5 @@ mod privileges;
 mod refusals;
 mod round_trip;
 mod smoke;
+mod standby;
 mod zoo;
