@@ -92,7 +92,17 @@ fn start(project: &Project) -> Result<()> {
     let log = project.cache("dockerd.log")?;
     let pid = project.cache("dockerd.pid")?;
     // Detached, so that the next command finds it running; the socket is the invoking user's group's.
-    let script = r#"setsid dockerd --group "$3" >"$1" 2>&1 </dev/null & echo $! >"$2""#;
+    // A daemon that was killed leaves its pid file, and the next one refuses to start while anything has that number.
+    let script = r#"
+        for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+            old=$(cat "$file") || continue
+            case "$(cat "/proc/$old/comm" 2>/dev/null) $(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$old/status" 2>/dev/null)" in
+                *Z | " ") rm -f "$file" ;;
+                dockerd* | containerd*) ;;
+                *) rm -f "$file" ;;
+            esac
+        done 2>/dev/null
+        setsid dockerd --group "$3" >"$1" 2>&1 </dev/null & echo $! >"$2""#;
     let group = cmd("id").arg("-g").read()?;
     as_root(["sh", "-c", script, "sh"])?
         .args([log.to_string_lossy(), pid.to_string_lossy(), group.into()])
