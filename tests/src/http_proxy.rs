@@ -37,7 +37,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Operation (empty for each), how often still, and what.
+    /// Operation or a part of a path (empty for each), how often still, and what.
     rules: Vec<(&'static str, usize, Trouble)>,
     /// Operation and path of each request so far.
     seen: Vec<(&'static str, String)>,
@@ -68,7 +68,8 @@ impl HttpProxy {
         self.address.to_string()
     }
 
-    /// The next `times` requests of this operation (S3's name for it; empty for any) go wrong.
+    /// The next `times` requests of this operation (S3's name for it; empty for any), or with this in their path,
+    /// go wrong.
     pub fn trouble(&self, operation: &'static str, times: usize, trouble: Trouble) {
         let mut state = self.shared.state.lock().unwrap();
         state.rules.push((operation, times, trouble));
@@ -107,9 +108,9 @@ impl HttpProxy {
 impl Shared {
     fn meet(&self, operation: &'static str, path: String) -> Option<Trouble> {
         let mut state = self.state.lock().unwrap();
-        state.seen.push((operation, path));
+        state.seen.push((operation, path.clone()));
         let fits = |(expected, times, _): &&mut (&str, usize, Trouble)| {
-            *times > 0 && (expected.is_empty() || *expected == operation)
+            *times > 0 && (*expected == operation || path.contains(*expected))
         };
         let rule = state.rules.iter_mut().find(fits)?;
         rule.1 = rule.1.saturating_sub(1);

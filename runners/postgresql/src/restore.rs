@@ -10,6 +10,7 @@ use runner_core::engine::{Restored, Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
+use runner_core::workers::unless_cancelled;
 
 use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::{Postgres, Server};
@@ -199,7 +200,8 @@ struct Context<'a> {
 impl Context<'_> {
     async fn restore(&self, place: Place) -> Result<Restored> {
         place.open(self.server, self.database, self.options).await?;
-        match self.fill(&place).await {
+        // Whatever step a signal meets, it is left at once: what was made has to be dropped within the grace.
+        match unless_cancelled(self.cancel(), self.fill(&place)).await {
             Ok((n_verified, rows)) => {
                 // A backup of rows alone says nothing about the database as a whole.
                 let properties = self.database.has_schema.then_some(self.database);
