@@ -59,7 +59,10 @@
 //! | [`codec`] | the layers between an engine's bytes and stored bytes, on threads of their own |
 //! | [`store`] | where bytes lie: the trait, S3, directories; artifacts longer than an object |
 //! | [`fingerprint`] | the order-independent proof of a table's rows |
+//! | [`rows`], [`tar_in`] | artifacts made of rows: one table's, or many small tables' in a tar; and back |
 //! | [`tool`] | client programs as streams |
+//! | [`mod@by_hand`] | words of `RESTORE.md` that every engine's has |
+//! | [`socket`], [`tls`] | the byte stream under a session of an engine that speaks its protocol itself |
 //! | [`workers`], [`progress`], [`stream`], [`patterns`], [`secret`], [`error`] | the words that all of them use |
 //! | [`report`], [`telemetry`], [`show`] | what people and machines are told |
 //! | `testing` | feature `testing`: conformance suite, scripted engine, faulty store, fake S3 |
@@ -100,6 +103,7 @@
 //! - Writes to a directory do not go through OpenDAL, whose create-only write can race; reads do.
 
 pub mod backup;
+pub mod by_hand;
 pub mod catalog;
 pub mod codec;
 pub mod context;
@@ -114,15 +118,19 @@ pub mod progress;
 pub mod prune;
 pub mod report;
 pub mod restore;
+pub mod rows;
 mod run;
 pub mod secret;
 pub mod show;
+pub mod socket;
 pub mod source;
 pub mod store;
 pub mod stream;
+pub mod tar_in;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 pub mod tool;
 pub mod verify;
 pub mod workers;
