@@ -12,20 +12,20 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::engine::{Tls, TlsMode};
 use crate::error::{Error, Kind, Result};
+use crate::socket::Line;
 
 /// Makes the TLS session; `host` is what a certificate must name, `address` what an error does.
 pub async fn handshake(
     tls: &Tls,
     host: &str,
     address: &str,
-    stream: TcpStream,
-) -> Result<TlsStream<TcpStream>> {
+    stream: Line,
+) -> Result<TlsStream<Line>> {
     let config = config(tls)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|err| {
         Error::new(Kind::Config, format!("DB_HOST {host:?} is not a host name")).because(err)

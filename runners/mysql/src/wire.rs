@@ -273,6 +273,11 @@ impl Connection {
         }
     }
 
+    fn read_by_clock(&mut self, by_clock: bool) -> Result<()> {
+        let switched = self.socket.read_by_clock(by_clock);
+        switched.map_err(|err| self.lost(err))
+    }
+
     fn lost(&self, err: std::io::Error) -> Error {
         let what = if err.kind() == std::io::ErrorKind::UnexpectedEof {
             format!("{} closed the connection", self.address)

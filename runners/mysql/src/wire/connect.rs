@@ -7,9 +7,8 @@ use std::sync::atomic::Ordering;
 use bytes::BytesMut;
 use runner_core::engine::TlsMode;
 use runner_core::error::{Error, Kind, Result};
-use runner_core::socket::{Socket, connect_tcp};
+use runner_core::socket::{Line, Socket, connect_tcp, connect_unix};
 use runner_core::tls;
-use tokio::net::UnixStream;
 
 use super::packet::{Reader, server_error};
 use super::{Connection, Endpoint, READ_BYTES, auth, protocol_bug};
@@ -95,11 +94,11 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<Connection> {
 
 async fn attempt(endpoint: &Endpoint, mode: TlsMode) -> Result<Connection> {
     let address = endpoint.address();
-    let socket = connect(endpoint)
+    let line = connect(endpoint)
         .await
         .map_err(|err| refused(&address, err))?;
     let mut connection = Connection {
-        socket,
+        socket: Socket::Plain(line),
         buf: BytesMut::with_capacity(READ_BYTES),
         sequence: 0,
         address,
@@ -133,21 +132,21 @@ async fn attempt(endpoint: &Endpoint, mode: TlsMode) -> Result<Connection> {
     .await
 }
 
-async fn connect(endpoint: &Endpoint) -> io::Result<Socket> {
+async fn connect(endpoint: &Endpoint) -> io::Result<Line> {
     let host = endpoint.host.as_str();
     if !host.starts_with('/') {
-        return Ok(Socket::Tcp(connect_tcp(host, endpoint.port).await?));
+        return connect_tcp(host, endpoint.port).await;
     }
     if !Path::new(host).is_dir() {
-        return Ok(Socket::Unix(UnixStream::connect(host).await?));
+        return connect_unix(host).await;
     }
     let in_directory = |name: &str| Path::new(host).join(name);
-    match UnixStream::connect(in_directory("mysqld.sock")).await {
+    match connect_unix(in_directory("mysqld.sock")).await {
         Err(err) if err.kind() == io::ErrorKind::NotFound => {
-            let stream = UnixStream::connect(in_directory("mysql.sock")).await;
-            Ok(Socket::Unix(stream.map_err(|_| err)?))
+            let line = connect_unix(in_directory("mysql.sock")).await;
+            line.map_err(|_| err)
         }
-        stream => Ok(Socket::Unix(stream?)),
+        line => line,
     }
 }
 
@@ -165,7 +164,7 @@ async fn secure(
     let offered = greeting.capabilities & SSL != 0;
     let insisted = !matches!(mode, TlsMode::Disable | TlsMode::Prefer);
     match connection.socket {
-        Socket::Unix(_) => return Ok((connection, true)),
+        Socket::Plain(Line::Unix(_)) => return Ok((connection, true)),
         _ if mode == TlsMode::Disable => return Ok((connection, false)),
         _ if !offered && insisted => {
             return Err(Error::new(
@@ -181,7 +180,7 @@ async fn secure(
     }
     let request = prologue((WANTED & greeting.capabilities) | SSL);
     connection.send(&request).await?;
-    let Socket::Tcp(stream) = connection.socket else {
+    let Socket::Plain(stream) = connection.socket else {
         return Err(protocol_bug("TLS over a socket that has it already"));
     };
     let address = connection.address;

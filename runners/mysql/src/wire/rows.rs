@@ -96,10 +96,15 @@ impl RowsOut {
             }
         }
         if self.ended {
+            self.connection.read_by_clock(false)?;
             self.connection.busy = false;
         }
         if self.out.is_empty() {
             return Ok(None);
+        }
+        // Rows that fill a block are many.
+        if !self.ended {
+            self.connection.read_by_clock(true)?;
         }
         let room = Vec::with_capacity(BLOCK_BYTES + GROWTH * READ_AHEAD);
         Ok(Some(Bytes::from(std::mem::replace(&mut self.out, room))))

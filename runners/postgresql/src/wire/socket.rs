@@ -6,12 +6,11 @@ use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use runner_core::engine::TlsMode;
 use runner_core::error::{Error, Kind, Result};
-use runner_core::socket::{Socket, connect_tcp};
+use runner_core::socket::{Line, Socket, connect_tcp, connect_unix};
 use runner_core::tls;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
@@ -22,24 +21,24 @@ pub(super) type Binding = Option<Vec<u8>>;
 /// Connects, and negotiates TLS where it is wanted.
 pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     if endpoint.host.starts_with('/') {
-        let stream = UnixStream::connect(endpoint.address())
+        let stream = connect_unix(endpoint.address())
             .await
             .map_err(|err| unreachable(endpoint, err))?;
-        return Ok((Socket::Unix(stream), None));
+        return Ok((Socket::Plain(stream), None));
     }
     let mut stream = connect_tcp(&endpoint.host, endpoint.port)
         .await
         .map_err(|err| unreachable(endpoint, err))?;
     let mode = endpoint.tls.mode;
     if mode == TlsMode::Disable {
-        return Ok((Socket::Tcp(stream), None));
+        return Ok((Socket::Plain(stream), None));
     }
     if !offers_tls(&mut stream)
         .await
         .map_err(|err| unreachable(endpoint, err))?
     {
         if mode == TlsMode::Prefer {
-            return Ok((Socket::Tcp(stream), None));
+            return Ok((Socket::Plain(stream), None));
         }
         return Err(Error::new(
             Kind::Denied,
@@ -55,7 +54,7 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     Ok((Socket::Tls(Box::new(stream)), binding))
 }
 
-async fn offers_tls(stream: &mut TcpStream) -> io::Result<bool> {
+async fn offers_tls(stream: &mut Line) -> io::Result<bool> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     stream.write_all(&request).await?;
@@ -72,7 +71,7 @@ fn unreachable(endpoint: &Endpoint, err: io::Error) -> Error {
 
 /// RFC 5929 hashes the certificate with its signature's hash, SHA-256 for MD5, SHA-1 and SHA-256. Other
 /// signatures are rare on database servers; for them the login goes unbound.
-fn binding(stream: &TlsStream<TcpStream>) -> Binding {
+fn binding(stream: &TlsStream<Line>) -> Binding {
     let chain = stream.get_ref().1.peer_certificates()?;
     let certificate = chain.first()?;
     signed_with_sha256(certificate).then(|| Sha256::digest(certificate).to_vec())
