@@ -19,7 +19,7 @@ use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
-use crate::{cut, schema, sql};
+use crate::{cut, privileges, schema, sql};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -62,6 +62,7 @@ impl MyDump {
         let mut found = Vec::new();
         let mut seen = Vec::new();
         for name in &names {
+            privileges::check(&mut catalog, server, name, scope.content).await?;
             found.push(look(&mut catalog, scope, name, all, &mut seen).await?);
         }
         refuse_unmatched(scope, &seen)?;

@@ -8,6 +8,7 @@
 //! | `wire.rs`, `wire/` | the protocol: socket and TLS, login, statements, rows out as lines, `LOAD DATA LOCAL` in |
 //! | `session.rs`, `sql.rs` | connecting with patience, pinned settings, pools; quoting |
 //! | `server.rs` | what the server is and can do, asked once |
+//! | `privileges.rs` | whether the login would see all of a database |
 //! | `snapshot.rs` | sessions that see one moment: which lock made them, and where in the binary log that is |
 //! | `tables.rs`, `details.rs` | which tables and columns there are, how a column's values travel, how the manifest says it |
 //! | `plan.rs`, `cut.rs` | tables into pieces (pure); where to cut a large one |
@@ -30,6 +31,7 @@ mod engine;
 mod foreign;
 mod options;
 mod plan;
+mod privileges;
 mod restore;
 mod rows;
 mod schema;

@@ -21,6 +21,7 @@ use crate::server::Server;
 use crate::session::Pool;
 use crate::sql::{self, ident};
 
+pub(crate) use objects::with_definer;
 pub(crate) use place::Place;
 
 /// What one restore has settled before it begins.

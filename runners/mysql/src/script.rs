@@ -49,6 +49,11 @@ impl Splitter {
         self.ended = true;
     }
 
+    /// Whether nothing more is to be fed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// The next whole statement without its delimiter; `None` when more has to be fed, or nothing is left.
     pub(crate) fn next_statement(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
@@ -96,6 +101,19 @@ impl Splitter {
         let (Some(byte), next) = (rest.first().copied(), rest.get(1).copied()) else {
             return Step::More;
         };
+        // What a quote or a line holds is passed over at once.
+        let passed = match self.state {
+            State::Quoted(quote) => rest.iter().position(|it| *it == quote || *it == b'\\'),
+            State::Line => rest.iter().position(|it| *it == b'\n'),
+            State::Plain | State::Block => Some(0),
+        };
+        match passed {
+            Some(0) => {}
+            passed => {
+                self.seen += passed.unwrap_or(rest.len());
+                return Step::On;
+            }
+        }
         let needs_next = next.is_none() && !self.ended;
         let (n_bytes, state) = match self.state {
             State::Quoted(quote) => match byte {

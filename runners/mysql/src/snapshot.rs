@@ -302,7 +302,11 @@ fn listed(tables: &[&Lockable]) -> String {
         0 => String::new(),
         n => format!(" and {n} more"),
     };
-    format!("{}{more} are tables", names.join(", "))
+    let are = match tables {
+        [_] => "is a table",
+        _ => "are tables",
+    };
+    format!("{}{more} {are}", names.join(", "))
 }
 
 /// Refuses tables without transactions where the setting says so.

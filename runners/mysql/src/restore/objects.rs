@@ -141,7 +141,7 @@ fn explain(err: Error, statement: &Statement, name: &str) -> Error {
 }
 
 /// The statement with its definer kept, left out or replaced.
-fn with_definer(text: &[u8], definer: &Definer) -> Vec<u8> {
+pub(crate) fn with_definer(text: &[u8], definer: &Definer) -> Vec<u8> {
     const MARK: &[u8] = b"DEFINER=";
     let new = match definer {
         Definer::Kept => return text.to_vec(),
@@ -174,7 +174,8 @@ fn account_bytes(text: &[u8]) -> Option<usize> {
             if matches!(byte, b'`' | b'"') {
                 quote = Some(*byte);
             }
-            byte.is_ascii_whitespace()
+            // Stock dumps put it into a comment of its own.
+            byte.is_ascii_whitespace() || *byte == b'*'
         }
     })
 }
@@ -204,6 +205,15 @@ mod tests {
         assert_eq!(
             with_definer(text, &Definer::Stripped),
             b"CREATE PROCEDURE \"p\"() SELECT 1"
+        );
+    }
+
+    #[test]
+    fn a_definer_in_a_version_comment_is_one_too() {
+        let text = b"/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER t */";
+        assert_eq!(
+            with_definer(text, &Definer::Stripped),
+            b"/*!50003 CREATE*/ /*!50017 */ /*!50003 TRIGGER t */"
         );
     }
 
