@@ -6,6 +6,7 @@
     reason = "a developer's tool, not a job: it prints, runs programs, reads its environment and writes files"
 )]
 
+pub mod all;
 pub mod bench;
 pub mod build;
 pub mod clients;
@@ -56,6 +57,8 @@ enum Task {
     BuildVerify(verify::Options),
     /// Push images that are built, by digest.
     Push(push::Options),
+    /// Build, test, prove and push everything.
+    All(all::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
     /// Write the Dockerfiles that images/versions.toml describes.
@@ -86,6 +89,7 @@ impl Task {
             Self::Build(options) => build::run(project, &options).map(drop),
             Self::BuildVerify(options) => verify::run(project, &options),
             Self::Push(options) => push::run(project, &options),
+            Self::All(options) => all::run(project, &options),
             Self::Bench(options) => bench::run(project, &options),
             Self::Render => render::write(project),
             Self::Tidy => tidy::run(project),

@@ -10,6 +10,7 @@ mod compare;
 mod consistency;
 mod failures;
 mod foreign;
+mod images;
 mod kit;
 mod large;
 mod matrix;
