@@ -12,11 +12,13 @@ pub mod clients;
 pub mod demo;
 pub mod docker;
 pub mod leash;
+pub mod new_version;
 pub mod project;
 pub mod render;
 pub mod server;
 pub mod setup;
 pub mod shell;
+pub mod table;
 pub mod test;
 pub mod testbed;
 pub mod tidy;
@@ -49,7 +51,9 @@ enum Task {
     Build(build::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
-    /// Write the Dockerfiles that images/versions.toml describes.
+    /// Add a row to images/versions.toml, and render what hangs on it.
+    NewVersion(new_version::Options),
+    /// Write what follows from images/versions.toml: Dockerfiles, and the table in README.md.
     Render,
     /// Check format, lints, dependencies and rendered files.
     Tidy,
@@ -75,6 +79,7 @@ impl Task {
             Self::Test(options) => test::run(project, &options),
             Self::Build(options) => build::run(project, &options).map(drop),
             Self::Bench(options) => bench::run(project, &options),
+            Self::NewVersion(options) => new_version::run(project, &options),
             Self::Render => render::write(project),
             Self::Tidy => tidy::run(project),
         }
