@@ -23,16 +23,9 @@ pub fn run(project: &Project) -> Result<()> {
         .args(["--", "--deny", "warnings"])
         .run()?;
     if project.cargo(["deny", "--version"]).succeeds() {
+        // It finds .cargo/deny.toml by itself; where `--config` stands has changed between its versions.
         project
-            .cargo([
-                "deny",
-                "check",
-                "--config",
-                ".cargo/deny.toml",
-                "bans",
-                "sources",
-                "licenses",
-            ])
+            .cargo(["deny", "check", "bans", "sources", "licenses"])
             .run()?;
     } else {
         println!("  cargo-deny is not installed: dependencies not checked");
