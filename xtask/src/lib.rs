@@ -12,6 +12,7 @@ pub mod clients;
 pub mod demo;
 pub mod docker;
 pub mod leash;
+pub mod new_engine;
 pub mod new_version;
 pub mod project;
 pub mod render;
@@ -53,6 +54,8 @@ enum Task {
     Bench(bench::Options),
     /// Add a row to images/versions.toml, and render what hangs on it.
     NewVersion(new_version::Options),
+    /// Begin an engine: crate, Dockerfile template, stand-in and row.
+    NewEngine(new_engine::Options),
     /// Write what follows from images/versions.toml: Dockerfiles, and the table in README.md.
     Render,
     /// Check format, lints, dependencies and rendered files.
@@ -80,6 +83,7 @@ impl Task {
             Self::Build(options) => build::run(project, &options).map(drop),
             Self::Bench(options) => bench::run(project, &options),
             Self::NewVersion(options) => new_version::run(project, &options),
+            Self::NewEngine(options) => new_engine::run(project, &options),
             Self::Render => render::write(project),
             Self::Tidy => tidy::run(project),
         }
