@@ -10,6 +10,7 @@ mod compare;
 mod consistency;
 mod failures;
 mod foreign;
+mod image;
 mod kit;
 mod large;
 mod matrix;
