@@ -11,10 +11,13 @@ pub mod build;
 pub mod clients;
 pub mod demo;
 pub mod docker;
+pub mod index;
 pub mod leash;
+pub mod matrix;
 pub mod new_engine;
 pub mod new_version;
 pub mod project;
+pub mod published;
 pub mod render;
 pub mod server;
 pub mod setup;
@@ -52,6 +55,10 @@ enum Task {
     Build(build::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
+    /// Print what a workflow has to build, as JSON: rows by platform.
+    Matrix(matrix::Options),
+    /// Give the images of all platforms that were pushed one name.
+    Index(index::Options),
     /// Add a row to images/versions.toml, and render what hangs on it.
     NewVersion(new_version::Options),
     /// Begin an engine: crate, Dockerfile template, stand-in and row.
@@ -82,6 +89,8 @@ impl Task {
             Self::Test(options) => test::run(project, &options),
             Self::Build(options) => build::run(project, &options).map(drop),
             Self::Bench(options) => bench::run(project, &options),
+            Self::Matrix(options) => matrix::run(project, &options),
+            Self::Index(options) => index::run(project, &options),
             Self::NewVersion(options) => new_version::run(project, &options),
             Self::NewEngine(options) => new_engine::run(project, &options),
             Self::Render => render::write(project),
