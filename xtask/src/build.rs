@@ -31,25 +31,7 @@ pub struct Built {
 /// Builds the selected images and prints the table of them.
 pub fn run(project: &Project, options: &Options) -> Result<Vec<Built>> {
     let rows = project.versions.select(options.what.as_deref())?;
-    let upstreams: Vec<_> = rows.iter().map(|row| row.upstream.as_str()).collect();
-    testbed::ready(project, Some(&upstreams))?;
-    let mut contexts = BTreeMap::new();
-    for row in &rows {
-        if !contexts.contains_key(&row.engine) {
-            contexts.insert(
-                row.engine.clone(),
-                context(project, &row.engine, options.dev)?,
-            );
-        }
-    }
-    let revision = cmd("git")
-        .args(["rev-parse", "HEAD"])
-        .dir(&project.root)
-        .read();
-    let revision = revision.unwrap_or_default();
-    let built = in_parallel(rows, |row| {
-        image(project, row, &contexts[&row.engine], &revision, options.dev)
-    })?;
+    let built = images(project, &rows, options.dev)?;
     println!(
         "\n{:<36} {:>8}  {:<19} {:>6}",
         "image", "size", "digest", "time"
@@ -63,6 +45,26 @@ pub fn run(project: &Project, options: &Options) -> Result<Vec<Built>> {
         );
     }
     Ok(built)
+}
+
+/// Builds the images of rows, with the runners that go into them, as many at a time as there are cores.
+pub fn images(project: &Project, rows: &[&Row], dev: bool) -> Result<Vec<Built>> {
+    let upstreams: Vec<_> = rows.iter().map(|row| row.upstream.as_str()).collect();
+    testbed::ready(project, Some(&upstreams))?;
+    let mut contexts = BTreeMap::new();
+    for row in rows {
+        if !contexts.contains_key(&row.engine) {
+            contexts.insert(row.engine.clone(), context(project, &row.engine, dev)?);
+        }
+    }
+    let revision = cmd("git")
+        .args(["rev-parse", "HEAD"])
+        .dir(&project.root)
+        .read();
+    let revision = revision.unwrap_or_default();
+    in_parallel(rows.to_vec(), |row| {
+        image(project, row, &contexts[&row.engine], &revision, dev)
+    })
 }
 
 /// The tag of a row's image; the dev build never takes the place of the one that ships.

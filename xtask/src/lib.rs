@@ -11,13 +11,16 @@ pub mod build;
 pub mod clients;
 pub mod demo;
 pub mod docker;
+pub mod hooks;
 pub mod index;
+pub mod interrupt;
 pub mod leash;
 pub mod matrix;
 pub mod new_engine;
 pub mod new_version;
 pub mod project;
 pub mod published;
+pub mod push;
 pub mod render;
 pub mod server;
 pub mod setup;
@@ -26,12 +29,14 @@ pub mod table;
 pub mod test;
 pub mod testbed;
 pub mod tidy;
+pub mod verify;
 pub mod versions;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use interrupt::Interrupted;
 use project::Project;
 use shell::Result;
 
@@ -53,6 +58,10 @@ enum Task {
     Test(test::Options),
     /// Build images.
     Build(build::Options),
+    /// Prove images end to end in twelve steps, against real servers, a real store and a real registry.
+    BuildVerify(verify::Options),
+    /// Push images that are built, by digest.
+    Push(push::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
     /// Print what a workflow has to build, as JSON: rows by platform.
@@ -76,7 +85,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             eprintln!("error: {err}");
-            ExitCode::FAILURE
+            let interrupted = err.downcast_ref::<Interrupted>();
+            interrupted.map_or(ExitCode::FAILURE, |it| it.exit_code().into())
         }
     }
 }
@@ -88,6 +98,8 @@ impl Task {
             Self::Demo(options) => demo::run(project, &options),
             Self::Test(options) => test::run(project, &options),
             Self::Build(options) => build::run(project, &options).map(drop),
+            Self::BuildVerify(options) => verify::run(project, &options),
+            Self::Push(options) => push::run(project, &options),
             Self::Bench(options) => bench::run(project, &options),
             Self::Matrix(options) => matrix::run(project, &options),
             Self::Index(options) => index::run(project, &options),

@@ -78,8 +78,10 @@ const KNOWN: [Known; 8] = [
     ),
 ];
 
+const HOOKS: &str = "xtask/src/hooks.rs";
+
 /// Where each file goes, and what it is made of.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     (
         "runners/@NAME@/Cargo.toml",
         include_str!("new_engine/Cargo.toml.template"),
@@ -95,6 +97,10 @@ const FILES: [(&str, &str); 6] = [
     (
         "runners/@NAME@/src/options.rs",
         include_str!("new_engine/options.rs.template"),
+    ),
+    (
+        "xtask/src/hooks/@NAME@.rs",
+        include_str!("new_engine/hooks.rs.template"),
     ),
     (
         "images/@NAME@/Dockerfile.template",
@@ -136,11 +142,14 @@ pub fn add(root: &Path, options: &Options) -> Result<String> {
     let row = fill(include_str!("new_engine/row.toml.template"));
     let changed = table::insert(&text, &versions, &row, (name, version))?;
     Versions::parse(&changed)?;
+    let hooks = std::fs::read_to_string(root.join(HOOKS)).context(HOOKS)?;
+    let hooks = with_hooks(&hooks, known)?;
     for (path, text) in &files {
         root.join(path).parent().map_or(Ok(()), make_dir)?;
         std::fs::write(root.join(path), text).context(path)?;
     }
     std::fs::write(root.join(FILE), changed).context(FILE)?;
+    std::fs::write(root.join(HOOKS), hooks).context(HOOKS)?;
     render::write(&Project::at(root.to_owned())?)?;
     Ok(next_steps(known, options, &files))
 }
@@ -158,6 +167,27 @@ impl Known {
     }
 }
 
+/// The list of hooks with an engine more, in its place.
+fn with_hooks(text: &str, known: &Known) -> Result<String> {
+    let Known {
+        name, type_name, ..
+    } = known;
+    let lost = |what| format!("{HOOKS}: no {what} to put {name} beside");
+    let module = format!("pub mod {name};\n");
+    let modules: Vec<_> = text.match_indices("pub mod ").map(|(at, _)| at).collect();
+    let last = *modules.last().ok_or_else(|| lost("`pub mod`"))?;
+    let end = last + text[last..].find('\n').map_or(0, |n| n + 1);
+    let next = modules.iter().find(|at| text[**at..] > *module);
+    let (before, rest) = text.split_at(next.copied().unwrap_or(end));
+    let text = format!("{before}{module}{rest}");
+    let other = "        engine => Err(";
+    let (before, rest) = text
+        .split_once(other)
+        .ok_or_else(|| lost("`engine => Err(`"))?;
+    let arm = format!("        \"{name}\" => Ok(&{name}::{type_name}),\n");
+    Ok(format!("{before}{arm}{other}{rest}"))
+}
+
 fn next_steps(known: &Known, options: &Options, files: &[(String, String)]) -> String {
     let (name, version) = (known.name, &options.version);
     let mut steps: Vec<_> = files
@@ -165,7 +195,7 @@ fn next_steps(known: &Known, options: &Options, files: &[(String, String)]) -> S
         .map(|(path, _)| format!("  new: {path}"))
         .collect();
     steps.push(format!(
-        "  new: a row of {FILE}, and what is rendered from it"
+        "  new: a row of {FILE}, what is rendered from it, and a line of {HOOKS}"
     ));
     let todo = [
         format!(
@@ -173,6 +203,9 @@ fn next_steps(known: &Known, options: &Options, files: &[(String, String)]) -> S
         ),
         "`runners/postgresql/src/main.rs` has the map of an engine that is complete".into(),
         format!("{FILE}: the row's upstream, its end_of_life, linux/arm64 if upstream has it"),
+        format!(
+            "xtask/src/hooks/{name}.rs: test data, and the eye that holds a restore against them"
+        ),
         format!("images/{name}/Dockerfile.template: the client tools, if the engine needs any"),
         format!(
             "images/testbed/{name}.Dockerfile: a server from packages; `cargo xtask test` starts it where no registry answers"
@@ -199,7 +232,12 @@ mod tests {
             tempfile::tempdir().unwrap(),
             Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         );
-        for file in [FILE, "README.md", "images/postgresql/Dockerfile.template"] {
+        for file in [
+            FILE,
+            HOOKS,
+            "README.md",
+            "images/postgresql/Dockerfile.template",
+        ] {
             make_dir(dir.path().join(file).parent().unwrap()).unwrap();
             std::fs::copy(from.join(file), dir.path().join(file)).unwrap();
         }
@@ -228,6 +266,13 @@ mod tests {
         let row = project.versions.row("mssql", "2022-latest").unwrap();
         assert_eq!(row.upstream, "mcr.microsoft.com/mssql/server:2022-latest");
         render::check(&project).unwrap();
+        let hooks = std::fs::read_to_string(tree.path().join(HOOKS)).unwrap();
+        assert!(
+            hooks.contains("\npub mod mssql;\npub mod postgresql;\n"),
+            "{hooks}"
+        );
+        let arm = "        \"mssql\" => Ok(&mssql::SqlServer),\n        engine => Err(";
+        assert!(hooks.contains(arm), "{hooks}");
         let dockerfile = tree.path().join("images/mssql/2022-latest/Dockerfile");
         assert!(
             std::fs::read_to_string(dockerfile)
