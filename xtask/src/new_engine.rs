@@ -226,6 +226,7 @@ fn next_steps(known: &Known, options: &Options, files: &[(String, String)]) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::cmd;
 
     fn tree() -> tempfile::TempDir {
         let (dir, from) = (
@@ -297,6 +298,21 @@ mod tests {
         );
         assert_eq!(table(), before);
         assert!(!tree.path().join("images/oracle").exists());
+    }
+
+    #[test]
+    fn what_is_written_is_formatted_whatever_the_engine_is_called() {
+        let tree = tree();
+        for name in ["mssql", "valkey"] {
+            add(tree.path(), &options(name)).unwrap();
+            let main = tree.path().join(format!("runners/{name}/src/main.rs"));
+            let hooks = tree.path().join(format!("xtask/src/hooks/{name}.rs"));
+            let rustfmt = cmd("rustfmt").args(["--check", "--edition=2024"]);
+            rustfmt
+                .args([main.to_string_lossy(), hooks.to_string_lossy()])
+                .read()
+                .unwrap();
+        }
     }
 
     #[test]

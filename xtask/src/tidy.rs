@@ -113,12 +113,26 @@ mod tests {
         "memory: 256Mi",
     ];
 
+    const MANIFESTS: [&str; 2] = [
+        include_str!("../../images/deploy/kubernetes/backup-cronjob.yaml"),
+        include_str!("../../images/deploy/kubernetes/restore-job.yaml"),
+    ];
+
+    #[test]
+    fn a_manifest_sets_only_what_the_readme_explains() {
+        let readme = include_str!("../../README.md");
+        let names = MANIFESTS.iter().flat_map(|manifest| manifest.lines());
+        let names = names.filter_map(|line| line.trim_start().strip_prefix("- name: "));
+        let settings: Vec<_> = names.filter(|it| it.contains(char::is_uppercase)).collect();
+        assert!(settings.len() > 16, "{settings:?}");
+        for name in settings {
+            assert!(readme.contains(&format!("`{name}`")), "what is {name}?");
+        }
+    }
+
     #[test]
     fn a_manifest_asks_for_what_the_restricted_standard_wants_and_for_no_disk() {
-        for manifest in [
-            include_str!("../../images/deploy/kubernetes/backup-cronjob.yaml"),
-            include_str!("../../images/deploy/kubernetes/restore-job.yaml"),
-        ] {
+        for manifest in MANIFESTS {
             for line in ASKED {
                 let is_there = manifest.lines().any(|it| it.trim_start() == line);
                 assert!(is_there, "no line {line:?} in {manifest}");
