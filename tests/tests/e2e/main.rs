@@ -10,6 +10,7 @@ mod compare;
 mod consistency;
 mod failures;
 mod foreign;
+mod image;
 mod images;
 mod kit;
 mod large;
