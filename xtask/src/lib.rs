@@ -10,6 +10,7 @@ pub mod bench;
 pub mod build;
 pub mod clients;
 pub mod demo;
+pub mod deploy;
 pub mod docker;
 pub mod leash;
 pub mod project;
@@ -47,6 +48,8 @@ enum Task {
     Test(test::Options),
     /// Build images.
     Build(build::Options),
+    /// Create or update the Cloud Run jobs of images in a registry.
+    Deploy(deploy::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
     /// Write the Dockerfiles that images/versions.toml describes.
@@ -74,6 +77,7 @@ impl Task {
             Self::Demo(options) => demo::run(project, &options),
             Self::Test(options) => test::run(project, &options),
             Self::Build(options) => build::run(project, &options).map(drop),
+            Self::Deploy(options) => deploy::run(project, &options),
             Self::Bench(options) => bench::run(project, &options),
             Self::Render => render::write(project),
             Self::Tidy => tidy::run(project),
