@@ -1,6 +1,7 @@
 //! Restoring a backup of ours: check everything, load beside what is there, prove, then rename into place.
 
 mod globals;
+mod guard;
 mod load;
 mod place;
 mod proof;

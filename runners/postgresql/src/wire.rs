@@ -6,6 +6,7 @@
 
 mod auth;
 mod copy;
+mod line;
 mod socket;
 mod tls;
 
@@ -189,7 +190,7 @@ impl Connection {
                 }
             }
         });
-        if matches!(drained.await, Ok(true)) {
+        if matches!(drained.await, Ok(true)) && self.read_by_clock(false).is_ok() {
             self.busy = false;
         }
     }
@@ -217,6 +218,11 @@ impl Connection {
             Ok(_) => Ok(()),
             Err(err) => Err(self.lost(err)),
         }
+    }
+
+    fn read_by_clock(&mut self, by_clock: bool) -> Result<()> {
+        let switched = self.socket.read_by_clock(by_clock);
+        switched.map_err(|err| self.lost(err))
     }
 
     fn lost(&self, err: std::io::Error) -> Error {

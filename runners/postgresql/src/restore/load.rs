@@ -14,6 +14,7 @@ use runner_core::workers::{each, unless_cancelled};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use super::guard::Guard;
 use crate::details::{DatabaseDetails, Table};
 use crate::engine::Server;
 use crate::options::Options;
@@ -69,6 +70,7 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
         tables,
         progress: context.target.progress.clone(),
     });
+    let guard = Guard::hold(context, pool, &artifacts).await;
     let cancel = &context.target.cancel;
     let done = each(
         artifacts,
@@ -79,7 +81,9 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
             async move { unless_cancelled(&stop, loader.load(&artifact)).await }
         },
     );
-    Ok(done.await?.into_iter().sum())
+    let done = done.await?;
+    guard.release(pool).await;
+    Ok(done.into_iter().sum())
 }
 
 impl Loader {

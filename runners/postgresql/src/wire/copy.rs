@@ -112,6 +112,10 @@ impl CopyOut {
         if self.out.is_empty() {
             return Ok(None);
         }
+        // A copy that fills a block is a long one.
+        if self.rows.is_none() {
+            self.connection.read_by_clock(true)?;
+        }
         let block = self.out.split().freeze();
         self.out.reserve(BLOCK_BYTES + READ_AHEAD);
         Ok(Some(block))
@@ -143,6 +147,7 @@ impl CopyOut {
             Message::CommandComplete(body) => {
                 let rows = rows_of(&body);
                 while !matches!(self.connection.message().await?, Message::ReadyForQuery(_)) {}
+                self.connection.read_by_clock(false)?;
                 self.connection.busy = false;
                 self.rows = Some(rows);
                 Ok(())

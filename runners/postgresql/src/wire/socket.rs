@@ -15,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
+use super::line::Line;
 use super::tls;
 
 /// A server that vanished without a word is noticed after a minute, not after the system's two hours.
@@ -28,9 +29,18 @@ pub(super) type Binding = Option<Vec<u8>>;
 
 /// A connected stream.
 pub(super) enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Line),
+    Tls(Box<TlsStream<Line>>),
+}
+
+impl Socket {
+    /// Whether to look for bytes now and then, while rows flow, instead of being told of each.
+    pub(super) fn read_by_clock(&mut self, by_clock: bool) -> io::Result<()> {
+        match self {
+            Self::Plain(line) => line.read_by_clock(by_clock),
+            Self::Tls(stream) => stream.get_mut().0.read_by_clock(by_clock),
+        }
+    }
 }
 
 /// Connects, and negotiates TLS where it is wanted.
@@ -39,7 +49,7 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
         let stream = UnixStream::connect(endpoint.address())
             .await
             .map_err(|err| unreachable(endpoint, err))?;
-        return Ok((Socket::Unix(stream), None));
+        return Ok((Socket::Plain(Line::Unix(stream)), None));
     }
     let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
         .await
@@ -49,14 +59,14 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
     let mode = endpoint.tls.mode;
     if mode == TlsMode::Disable {
-        return Ok((Socket::Tcp(stream), None));
+        return Ok((Socket::Plain(Line::Tcp(stream)), None));
     }
     if !offers_tls(&mut stream)
         .await
         .map_err(|err| unreachable(endpoint, err))?
     {
         if mode == TlsMode::Prefer {
-            return Ok((Socket::Tcp(stream), None));
+            return Ok((Socket::Plain(Line::Tcp(stream)), None));
         }
         return Err(Error::new(
             Kind::Denied,
@@ -66,7 +76,7 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
             ),
         ));
     }
-    let (stream, binding) = tls::handshake(endpoint, stream).await?;
+    let (stream, binding) = tls::handshake(endpoint, Line::Tcp(stream)).await?;
     Ok((Socket::Tls(Box::new(stream)), binding))
 }
 
@@ -92,8 +102,7 @@ impl AsyncRead for Socket {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Plain(line) => Pin::new(line).poll_read(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -106,24 +115,21 @@ impl AsyncWrite for Socket {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Plain(line) => Pin::new(line).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Plain(line) => Pin::new(line).poll_flush(cx),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Plain(line) => Pin::new(line).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -15,18 +15,18 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 use sha2::{Digest, Sha256};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
+use super::line::Line;
 use super::socket::Binding;
 
 /// Makes the TLS session and tells what SCRAM may bind to.
 pub(super) async fn handshake(
     endpoint: &Endpoint,
-    stream: TcpStream,
-) -> Result<(TlsStream<TcpStream>, Binding)> {
+    stream: Line,
+) -> Result<(TlsStream<Line>, Binding)> {
     let config = config(&endpoint.tls)?;
     let name = ServerName::try_from(endpoint.host.clone()).map_err(|err| {
         Error::new(
