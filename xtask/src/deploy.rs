@@ -18,7 +18,10 @@ pub struct Options {
 
 /// Creates or updates jobs; a failure has been explained by then.
 pub fn run(project: &Project, options: &Options) -> Result<()> {
-    program(project)?.arg("deploy").args(&options.args).run()
+    let deploy = program(project)?.arg("deploy").args(&options.args);
+    Ok(deploy
+        .run()
+        .map_err(|_| "not deployed as asked: the reason is above")?)
 }
 
 /// Creates the job of a row on the stand-in for Google, repeats that, reads it back, and says what came of it in a line.

@@ -123,22 +123,26 @@ impl Cloud {
         let what = format!("{verb} {name}");
         let deadline = Instant::now() + self.wait;
         let operation = self.patiently(&what, deadline, request).await?;
-        self.settle(&what, operation, deadline).await?;
-        let job = self.job(name).await?;
-        self.ready(&job.ok_or(format!("{what}: done, says Cloud Run, and has no such job"))?)
+        self.done(&what, operation, deadline).await?;
+        self.settled(name, deadline).await
     }
 
-    /// Whether Cloud Run could run the job, as far as it knows.
-    pub(crate) fn ready(&self, job: &Job) -> Result<()> {
-        match &job.terminal_condition {
-            Some(it) if it.state == condition::State::ConditionFailed => {
-                let reason = match &it.reasons {
-                    Some(condition::Reasons::Reason(reason)) => reason.name().unwrap_or_default(),
-                    _ => "",
-                };
-                Err(fault::not_ready(&job.name, reason, &it.message))
+    /// Waits for a job that is as it shall be, and that an earlier operation may still be about.
+    pub async fn settle(&self, name: &str) -> Result<()> {
+        self.settled(name, Instant::now() + self.wait).await
+    }
+
+    async fn settled(&self, name: &str, deadline: Instant) -> Result<()> {
+        loop {
+            let job = self.job(name).await?;
+            let job = job.ok_or(format!("{name} is gone: somebody has deleted it meanwhile"))?;
+            if !job.reconciling {
+                return ready(&job);
             }
-            _ => Ok(()),
+            if Instant::now() >= deadline {
+                return Err(fault::slow(name, self.wait, "reconciling"));
+            }
+            sleep(self.pause).await;
         }
     }
 
@@ -171,7 +175,7 @@ impl Cloud {
     }
 
     /// Waits for an operation; one that takes longer is named and goes on.
-    async fn settle(&self, what: &str, mut operation: Operation, deadline: Instant) -> Result<()> {
+    async fn done(&self, what: &str, mut operation: Operation, deadline: Instant) -> Result<()> {
         while !operation.done {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -202,6 +206,20 @@ impl Cloud {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether Cloud Run could run the job, as far as it knows.
+fn ready(job: &Job) -> Result<()> {
+    match &job.terminal_condition {
+        Some(it) if it.state == condition::State::ConditionFailed => {
+            let reason = match &it.reasons {
+                Some(condition::Reasons::Reason(reason)) => reason.name().unwrap_or_default(),
+                _ => "",
+            };
+            Err(fault::not_ready(&job.name, reason, &it.message))
+        }
+        _ => Ok(()),
     }
 }
 

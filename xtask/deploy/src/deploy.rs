@@ -95,7 +95,9 @@ pub(crate) async fn apply(
 ) -> Result<Outcome> {
     match now {
         None => cloud.create(then).await.map(|()| Outcome::Created),
-        Some(now) if changes.is_empty() => cloud.ready(now).map(|()| Outcome::Unchanged),
+        Some(now) if changes.is_empty() => {
+            cloud.settle(&now.name).await.map(|()| Outcome::Unchanged)
+        }
         Some(_) => cloud.update(then).await.map(|()| Outcome::Updated),
     }
 }
@@ -107,7 +109,7 @@ fn show(changes: &[String]) {
 }
 
 /// Each row's image by digest: what is deployed is what was tested, whatever becomes of its tag.
-fn images(options: &Options, rows: &[&Row]) -> Result<Vec<String>> {
+pub(crate) fn images(options: &Options, rows: &[&Row]) -> Result<Vec<String>> {
     match (&options.image, &options.registry) {
         (Some(_), _) if rows.len() > 1 => {
             Err("--image is one image: say which row it is, as ENGINE:VERSION".into())

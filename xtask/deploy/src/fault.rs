@@ -61,7 +61,7 @@ pub(crate) fn operation(
 
 pub(crate) fn slow(what: &str, wait: Duration, operation: &str) -> Said {
     format!(
-        "{what}: not done after {} s, and it goes on without us as {operation}; repeat later, which finds what it came to, or \
+        "{what}: not done after {} s, and it goes on without us ({operation}); repeat later, which finds what it came to, or \
          give a longer --wait",
         wait.as_secs_f64()
     )

@@ -84,6 +84,6 @@ fn run(project: &Project, task: Task) -> Result<()> {
             println!("{}", runtime.block_on(prove::prove(row, &image))?);
             Ok(())
         }
-        Task::Discovery { from } => stand_in::discovery::write(&from, &project.root),
+        Task::Discovery { from } => stand_in::reduce::write(&from, &project.root),
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod discovery;
 mod http;
+pub(crate) mod reduce;
 mod service;
 
 use std::net::{SocketAddr, TcpListener, TcpStream};

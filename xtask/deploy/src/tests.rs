@@ -121,7 +121,7 @@ async fn a_job_is_created_with_the_defaults_and_left_alone_after_that() {
     assert_eq!(task["timeout"], "3600s");
     let (outcome, changes) = world.deploy(&Wish::default()).await.unwrap();
     assert_eq!((outcome, changes.as_str()), (Outcome::Unchanged, ""));
-    assert_eq!(world.calls(), ["get", "create", "get", "get"]);
+    assert_eq!(world.calls(), ["get", "create", "get", "get", "get"]);
     assert_eq!(world.violations(), [""; 0]);
 }
 
@@ -218,4 +218,19 @@ fn a_version_becomes_part_of_a_name() {
     let mut row = row();
     row.version = "8.4_LTS".to_owned();
     assert_eq!(job_id(&row), "plan-b-backup-postgresql-8-4-lts");
+}
+
+#[test]
+fn only_an_image_that_cannot_move_is_deployed() {
+    let row = row();
+    let images = |args: &[&str], rows: &[&Row]| {
+        let images = crate::deploy::images(&options(args), rows);
+        images.map_or_else(|err| err.to_string(), |images| images.join(" "))
+    };
+    let one = image('a');
+    assert_eq!(images(&["--image", &one], &[&row]), one);
+    let tag = ["--image", "registry.example/plan-b-backup-postgresql:17"];
+    assert!(images(&tag, &[&row]).contains("a tag can move"));
+    assert!(images(&["--image", &one], &[&row, &row]).contains("one image"));
+    assert!(images(&[], &[&row]).contains("Give --registry"));
 }

@@ -1,17 +1,10 @@
 //! Google's discovery document of the API as JSON Schema: a field that it does not know is an error.
-//!
-//! `run.v2.json` and `run.v1.json` beside `Cargo.toml` are Google's documents reduced to what is used, without prose. Anew:
-//! `pip download --no-deps google-api-python-client`, unzip, and
-//! `cargo run -p xtask-deploy -- discovery googleapiclient/discovery_cache/documents`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
-
-use xtask::shell::{Context, Result};
 
 use super::http::Request;
 
@@ -21,20 +14,6 @@ static V2: LazyLock<Discovery> =
 static V1: LazyLock<Discovery> =
     LazyLock::new(|| Discovery::new(include_str!("../../run.v1.json")));
 
-/// The methods that we call, by their ids.
-const METHODS: &[&str] = &[
-    "run.projects.locations.jobs.create",
-    "run.projects.locations.jobs.get",
-    "run.projects.locations.jobs.patch",
-    "run.projects.locations.jobs.run",
-    "run.projects.locations.jobs.executions.get",
-    "run.projects.locations.jobs.executions.tasks.list",
-    "run.projects.locations.operations.get",
-    "run.projects.locations.operations.wait",
-];
-/// What no method names: results of operations, and the document of `gcloud run jobs replace`.
-const V2_ROOTS: &[&str] = &["GoogleCloudRunV2Job", "GoogleCloudRunV2Execution"];
-const V1_ROOTS: &[&str] = &["Job"];
 const ANY: &str = "type.googleapis.com/google.cloud.run.v2.";
 
 /// Whose words are checked: what is output only must not be in a request.
@@ -79,36 +58,29 @@ impl Discovery {
     )]
     fn new(text: &str) -> Self {
         let document: Value = serde_json::from_str(text).expect("a discovery document is JSON");
-        let schemas = object(&document["schemas"]);
-        let validators = [Side::Request, Side::Response]
-            .into_iter()
-            .flat_map(|side| {
-                let defs: Map<String, Value> = schemas
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), converted(schema, side)))
-                    .collect();
-                let defs = Value::Object(defs);
-                schemas
-                    .keys()
-                    .map(move |name| {
-                        let root = json!({ "$ref": format!("#/$defs/{name}"), "$defs": defs });
-                        let validator = jsonschema::validator_for(&root).expect("a schema");
-                        ((side, name.clone()), validator)
-                    })
-                    .collect::<Vec<_>>()
-            });
+        let mut validators = BTreeMap::new();
+        for side in [Side::Request, Side::Response] {
+            let schemas = object(&document["schemas"]).iter();
+            let defs: Value = schemas
+                .map(|(name, schema)| (name.clone(), converted(schema, side)))
+                .collect();
+            for name in document["roots"].as_array().into_iter().flatten() {
+                let name = name.as_str().unwrap_or_default();
+                let root = json!({ "$ref": format!("#/$defs/{name}"), "$defs": defs });
+                let validator = jsonschema::validator_for(&root).expect("a schema");
+                validators.insert((side, name.to_owned()), validator);
+            }
+        }
+        let methods = object(&document["methods"]).values();
         Self {
-            validators: validators.collect(),
-            methods: object(&document["methods"])
-                .values()
-                .map(Method::new)
-                .collect(),
+            validators,
+            methods: methods.map(Method::new).collect(),
             common: object(&document["parameters"]).keys().cloned().collect(),
         }
     }
 
     /// The method that a request is for, or everything that is wrong with it.
-    pub(crate) fn request(&self, request: &Request) -> std::result::Result<&Method, Vec<String>> {
+    pub(crate) fn request(&self, request: &Request) -> Result<&Method, Vec<String>> {
         let is_for = |it: &&Method| it.verb == request.verb && it.matches(&request.path);
         let method = self.methods.iter().find(is_for);
         let method = method.ok_or(vec![format!("no method {} {}", request.verb, request.path)])?;
@@ -154,6 +126,15 @@ impl Discovery {
             }
         }
         problems
+    }
+
+    /// What is wrong with an error: a google.rpc.Status, in the envelope of Google's HTTP APIs, which no document describes.
+    pub(crate) fn error(&self, body: &Value) -> Vec<String> {
+        let mut error = body["error"].clone();
+        if let Some(fields) = error.as_object_mut() {
+            fields.remove("status");
+        }
+        self.check(Side::Response, "GoogleRpcStatus", &error)
     }
 
     /// What is wrong with a value of a schema, by where it is.
@@ -204,7 +185,7 @@ impl Method {
     }
 }
 
-fn object(value: &Value) -> &Map<String, Value> {
+pub(super) fn object(value: &Value) -> &Map<String, Value> {
     static NOTHING: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     value.as_object().unwrap_or(&NOTHING)
 }
@@ -251,93 +232,4 @@ fn fields(schema: &Value, side: Side) -> Value {
         .map(|(name, it)| (name.clone(), converted(it, side)))
         .collect();
     json!({ "type": "object", "properties": known, "additionalProperties": false })
-}
-
-/// Reduces Google's documents to what is used, and writes them into the repository.
-pub(crate) fn write(from: &Path, root: &Path) -> Result<()> {
-    for (name, methods, roots) in [
-        ("run.v2.json", METHODS, V2_ROOTS),
-        ("run.v1.json", &[], V1_ROOTS),
-    ] {
-        let path = from.join(name);
-        let text = std::fs::read_to_string(&path).context(path.display())?;
-        let document: Value = serde_json::from_str(&text).context(path.display())?;
-        let reduced = reduced(&document, methods, roots);
-        let text = serde_json::to_string_pretty(&reduced).context(name)? + "\n";
-        let to = root.join("xtask/deploy").join(name);
-        std::fs::write(&to, text).context(to.display())?;
-        println!("wrote {} (revision {})", to.display(), document["revision"]);
-    }
-    Ok(())
-}
-
-fn reduced(document: &Value, methods: &[&str], roots: &[&str]) -> Value {
-    let mut found = Map::new();
-    collect_methods(document, methods, &mut found);
-    let mut names: Vec<String> = roots.iter().map(|it| (*it).to_owned()).collect();
-    found
-        .values()
-        .for_each(|method| references(method, &mut names));
-    let mut schemas = Map::new();
-    while let Some(name) = names.pop() {
-        if !schemas.contains_key(&name) {
-            let schema = without_prose(&document["schemas"][&name]);
-            references(&schema, &mut names);
-            schemas.insert(name, schema);
-        }
-    }
-    json!({
-        "source": "Google API discovery document, as in the package google-api-python-client (Apache-2.0); reduced: see src/stand_in/discovery.rs",
-        "id": document["id"],
-        "revision": document["revision"],
-        "parameters": without_prose(&document["parameters"]),
-        "methods": found,
-        "schemas": schemas,
-    })
-}
-
-fn collect_methods(resource: &Value, ids: &[&str], found: &mut Map<String, Value>) {
-    for method in object(&resource["methods"]).values() {
-        let id = method["id"].as_str().unwrap_or_default();
-        if ids.contains(&id) {
-            found.insert(id.to_owned(), without_prose(method));
-        }
-    }
-    for inner in object(&resource["resources"]).values() {
-        collect_methods(inner, ids, found);
-    }
-}
-
-fn references(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            names.extend(
-                fields
-                    .get("$ref")
-                    .and_then(Value::as_str)
-                    .map(ToOwned::to_owned),
-            );
-            fields.values().for_each(|value| references(value, names));
-        }
-        Value::Array(items) => items.iter().for_each(|value| references(value, names)),
-        _ => {}
-    }
-}
-
-/// A field may be named `description`; then its schema is no text.
-fn without_prose(value: &Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let is_prose = |name: &str, value: &Value| match name {
-                "description" => value.is_string(),
-                "enumDescriptions" | "scopes" => value.is_array(),
-                _ => false,
-            };
-            let kept = fields.iter().filter(|(name, value)| !is_prose(name, value));
-            kept.map(|(name, value)| (name.clone(), without_prose(value)))
-                .collect()
-        }
-        Value::Array(items) => items.iter().map(without_prose).collect(),
-        value => value.clone(),
-    }
 }

@@ -35,6 +35,8 @@ pub struct State {
     pub refusals: VecDeque<Refusal>,
     /// How often an operation is asked for before it is done.
     pub n_waits: u32,
+    /// How an operation that has to be waited for ends, unless well: a google.rpc.Status.
+    pub bad_end: Option<Value>,
     /// How the container of an execution ends.
     pub exit_code: i32,
     /// The registry lacks the image of every job.
@@ -66,22 +68,23 @@ impl State {
             }
         };
         self.seen.push((method.id.clone(), request.clone()));
-        if let Some(it) = self
+        let refusal = self
             .refusals
-            .pop_front_if(|it| method.id.ends_with(it.method))
-        {
-            return refused(it.code, it.status, &it.message, &it.details);
+            .pop_front_if(|it| method.id.ends_with(it.method));
+        let (status, body) = match refusal {
+            Some(it) => refused(it.code, it.status, &it.message, &it.details),
+            None => self.act(method, &request),
+        };
+        let problems = match status {
+            200 => discovery.response(method, &body),
+            _ => discovery.error(&body),
+        };
+        if problems.is_empty() {
+            return (status, body);
         }
-        let (status, body) = self.act(method, &request);
-        if status == 200 {
-            let problems = discovery.response(method, &body);
-            if !problems.is_empty() {
-                let said = format!("the stand-in's own answer: {}", problems.join("; "));
-                self.violations.extend(problems);
-                return refused(500, "INTERNAL", &said, &json!([]));
-            }
-        }
-        (status, body)
+        let said = format!("the stand-in's own answer: {}", problems.join("; "));
+        self.violations.extend(problems);
+        refused(500, "INTERNAL", &said, &json!([]))
     }
 
     fn act(&mut self, method: &Method, request: &Request) -> Answer {
@@ -90,13 +93,23 @@ impl State {
         match method.id.trim_start_matches("run.projects.locations.") {
             "jobs.create" => self.create(name, request, body),
             "jobs.patch" => self.patch(name, request, body),
-            "jobs.get" => found(self.jobs.get(name), name),
+            "jobs.get" => self.read(name),
             "jobs.run" => self.run(name.trim_end_matches(":run")),
             "jobs.executions.get" => self.execution(name),
             "jobs.executions.tasks.list" => self.tasks(name.trim_end_matches("/tasks")),
             "operations.get" | "operations.wait" => self.operation(name.trim_end_matches(":wait")),
             other => refused(501, "UNIMPLEMENTED", other, &json!([])),
         }
+    }
+
+    /// A job that an unfinished operation is about says so.
+    fn read(&mut self, name: &str) -> Answer {
+        let (status, mut job) = found(self.jobs.get(name), name);
+        if status == 200 && self.n_waits > 0 {
+            self.n_waits -= 1;
+            job["reconciling"] = json!(true);
+        }
+        (status, job)
     }
 
     fn create(&mut self, path: &str, request: &Request, job: Value) -> Answer {
@@ -218,7 +231,10 @@ impl State {
         self.n_waits = self.n_waits.saturating_sub(1);
         if self.n_waits == 0 {
             body["done"] = json!(true);
-            body["response"] = any.clone();
+            match &self.bad_end {
+                Some(status) => body["error"] = status.clone(),
+                None => body["response"] = any.clone(),
+            }
         }
         (200, body)
     }

@@ -241,8 +241,29 @@ async fn an_operation_that_takes_too_long_is_named_and_a_repeat_finds_its_job() 
         said.contains("projects/shop/locations/us-central1/operations/op-"),
         "{said}"
     );
+    let said = world.deploy(&Wish::default()).await.unwrap_err();
+    assert!(said.contains("not done after 0.05 s"), "{said}");
+    world.stand_in.state().n_waits = 2;
     let (outcome, _) = world.deploy(&Wish::default()).await.unwrap();
     assert_eq!(outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn an_operation_that_ends_badly_says_why() {
+    let world = World::new().await;
+    let message = "Permission 'secretmanager.versions.access' denied on secret db-password";
+    world.stand_in.state().n_waits = 1;
+    world.stand_in.state().bad_end = Some(json!({"code": 7, "message": message}));
+    let said = world.deploy(&Wish::default()).await.unwrap_err();
+    assert!(
+        said.contains("permission secretmanager.versions.access is missing"),
+        "{said}"
+    );
+    assert!(
+        said.contains("roles/secretmanager.secretAccessor on the secret"),
+        "{said}"
+    );
+    assert_eq!(world.violations(), [""; 0]);
 }
 
 #[tokio::test]
