@@ -49,6 +49,8 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 
 /// The directory of the dev binaries.
 fn runners(project: &Project) -> Result<String> {
+    project.build_runner("mysql", false)?;
+    project.build_runner("mariadb", false)?;
     let runner = project.build_runner("postgresql", false)?;
     let dir = runner.parent().ok_or("a runner without a directory")?;
     Ok(dir.to_string_lossy().into_owned())

@@ -29,6 +29,12 @@ pub(crate) fn render(manifest: &Manifest) -> String {
     if manifest.encryption.is_some() {
         text.push_str("\nThe files are encrypted with age: put your identity into `key.txt`, or, if a passphrase was\nused, leave out `-i key.txt` and type it when asked.\n");
     }
+    if let Some(accounts) = manifest.artifacts.iter().find(|it| it.kind == "accounts") {
+        text.push_str(&format!(
+            "\n## Accounts\n\nErrors that an account already exists can be ignored.\n\n```sh\n{} | mysql --binary-mode --force\n```\n",
+            read(&decode, accounts)
+        ));
+    }
     for database in &details.databases {
         text.push_str(&one_database(manifest, database, &decode));
     }

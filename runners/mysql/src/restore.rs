@@ -27,6 +27,8 @@ pub(crate) use place::Place;
 /// What one restore has settled before it begins.
 struct Plan {
     server: Server,
+    /// Whether accounts are to be restored.
+    accounts: bool,
     /// Each with where it goes.
     databases: Vec<(DatabaseDetails, Place)>,
 }
@@ -55,7 +57,11 @@ async fn plan(site: &Site, manifest: &Manifest, target: &Target) -> Result<Plan>
         let place = Place::find(&server, &name, &database, target).await?;
         databases.push((database, place));
     }
-    Ok(Plan { server, databases })
+    Ok(Plan {
+        server,
+        accounts: details.accounts,
+        databases,
+    })
 }
 
 fn check_tables_wanted(database: &DatabaseDetails, target: &Target) -> Result<()> {
@@ -127,6 +133,10 @@ async fn check_known(server: &Server, database: &DatabaseDetails) -> Result<()> 
 /// Restores every database of the backup.
 pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result<Restored> {
     let plan = plan(site, backup.manifest(), target).await?;
+    if plan.accounts {
+        let accounts = objects::accounts(&plan.server, backup, target);
+        unless_cancelled(&target.cancel, accounts).await?;
+    }
     let mut restored = Restored::default();
     let mut names = Vec::new();
     for (database, place) in plan.databases {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
+use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::progress::Progress;
@@ -36,12 +37,7 @@ impl Context<'_> {
             let directory = name.rsplit_once('/').map(|(directory, _)| directory);
             directory.unwrap_or_default() == prefix
         })?;
-        Some(Statements {
-            body: self.backup.open(artifact, self.target.progress.clone()),
-            splitter: Splitter::default(),
-            header: Header::default(),
-            ended: false,
-        })
+        Some(Statements::of(self.backup, artifact, self.target))
     }
 }
 
@@ -53,6 +49,15 @@ pub(super) struct Statements {
 }
 
 impl Statements {
+    pub(super) fn of(backup: &Backup, artifact: &Artifact, target: &Target) -> Self {
+        Self {
+            body: backup.open(artifact, target.progress.clone()),
+            splitter: Splitter::default(),
+            header: Header::default(),
+            ended: false,
+        }
+    }
+
     pub(super) async fn next(&mut self) -> Result<Option<Statement>> {
         loop {
             if let Some(statement) = self.splitter.next_statement()? {
