@@ -19,7 +19,6 @@ use crate::versions::StandIn;
 /// How long a registry may take to say its first word; without one it is taken to be out of reach.
 const FIRST_WORD: Duration = Duration::from_secs(6);
 const PULL: Duration = Duration::from_secs(600);
-const WORKERS: usize = 2;
 /// On every stand-in: of what it was made, so that a changed recipe is noticed. An image without it is upstream's.
 const LABEL: &str = "planb.stand-in";
 
@@ -110,7 +109,7 @@ impl Testbed<'_> {
         let context = if stand_in.module.is_empty() {
             recipes.clone()
         } else {
-            self.module(stand_in)?
+            go_program(self.project, &stand_in.module)?
         };
         Build {
             tag: image,
@@ -149,29 +148,25 @@ impl Testbed<'_> {
         std::fs::read(script).unwrap_or_default().hash(&mut hasher);
         Ok(format!("{:016x}", hasher.finish()))
     }
-
-    /// A directory with nothing but the program of a Go module.
-    fn module(&self, stand_in: &StandIn) -> Result<PathBuf> {
-        let (module, version) = stand_in
-            .module
-            .split_once('@')
-            .ok_or("a module without @version")?;
-        let name = module.rsplit('/').next().unwrap_or(module);
-        let dir = self.project.cache(&format!("{name}-{version}"))?;
-        if dir.join(name).is_file() {
-            return Ok(dir);
-        }
-        make_dir(&dir)?;
-        println!("  compiling {module}, once: about 7 minutes on 2 cores …");
-        go_install(&stand_in.module, &dir)
-            .read()
-            .context(format!("build {module}"))?;
-        Ok(dir)
-    }
 }
 
-/// With the Go that is here, or, where there is none that fetches its own successor, with Debian's in a container.
-fn go_install(module: &str, dir: &Path) -> Cmd {
+/// A directory with nothing but the program of a Go module, compiled once.
+pub fn go_program(project: &Project, module: &str) -> Result<PathBuf> {
+    let (path, version) = module.split_once('@').ok_or("a module without @version")?;
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let dir = project.cache(&format!("{name}-{version}"))?;
+    if !dir.join(name).is_file() {
+        make_dir(&dir)?;
+        println!("  compiling {path}, once: minutes for a large one …");
+        go_install(module, &dir)
+            .read()
+            .context(format!("build {path}"))?;
+    }
+    Ok(dir)
+}
+
+/// A Go that fetches its own successor where a module asks for one.
+pub fn go() -> Option<&'static str> {
     let recent = |go: &&str| {
         let version = cmd(go)
             .args(["env", "GOVERSION"])
@@ -183,8 +178,13 @@ fn go_install(module: &str, dir: &Path) -> Cmd {
             .and_then(|minor| minor.parse::<u32>().ok());
         minor.is_some_and(|minor| minor >= 21)
     };
+    ["go", "/usr/local/go/bin/go"].into_iter().find(recent)
+}
+
+/// With the Go that is here or, where there is none, with Debian's in a container.
+fn go_install(module: &str, dir: &Path) -> Cmd {
     let flags = ["-trimpath", "-ldflags=-s -w"];
-    if let Some(go) = ["go", "/usr/local/go/bin/go"].iter().find(|go| recent(go)) {
+    if let Some(go) = go() {
         let install = cmd(go)
             .arg("install")
             .args(flags)
@@ -299,12 +299,14 @@ fn pull(image: &str) -> Pull {
     }
 }
 
-/// Runs all of the work on a few threads; the results come in the order of the work.
+/// Runs all of the work, as much at a time as there are cores; the results come in the order of the work.
 pub fn in_parallel<T: Send, R: Send>(
     work: Vec<T>,
     run: impl Fn(T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let n_items = work.len();
+    let n_cores = thread::available_parallelism().map_or(1, usize::from);
+    let n_workers = n_cores.max(2).min(n_items);
     let queue = Mutex::new(work.into_iter().enumerate());
     let done = Mutex::new(Vec::with_capacity(n_items));
     let worker = || {
@@ -317,7 +319,7 @@ pub fn in_parallel<T: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..n_workers {
             scope.spawn(worker);
         }
     });
