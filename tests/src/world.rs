@@ -97,6 +97,11 @@ impl World {
         self.versions.select(Some(engine)).unwrap()
     }
 
+    /// Every row: what holds for all images.
+    pub fn all_rows(&self) -> &[Row] {
+        &self.versions.images
+    }
+
     /// A name that no other test of this run has.
     pub fn unique(&self, stem: &str) -> String {
         format!("{stem}-{}", self.names.fetch_add(1, Ordering::Relaxed))

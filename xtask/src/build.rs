@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::docker::{self, Build};
 use crate::project::{Project, make_dir};
+use crate::published;
 use crate::shell::{Context, Result, cmd};
 use crate::testbed::{self, in_parallel};
 use crate::versions::Row;
@@ -99,12 +100,16 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
         .join("images")
         .join(&row.engine)
         .join(&row.version);
+    let mut labels = vec![("org.opencontainers.image.revision", revision)];
+    // A stand-in is in no registry, and has no digest there.
+    let base = docker::registry_digest(&row.upstream);
+    labels.extend(base.as_deref().map(|base| (published::BASE_DIGEST, base)));
     Build {
         tag: &image,
         dockerfile: &dir.join("Dockerfile"),
         context,
         args: &[],
-        labels: &[("org.opencontainers.image.revision", revision)],
+        labels: &labels,
     }
     .run()
     .context(format!("build {image}"))?;
