@@ -18,6 +18,6 @@ pub use bucket::{Bucket, Minio};
 pub use http_proxy::{HttpProxy, Trouble};
 pub use postgres::Postgres;
 pub use receiver::Receiver;
-pub use run::{Env, Run, Running, run_image, run_runner, spawn_program, spawn_runner};
+pub use run::{Env, Run, Running, run_image, run_runner, spawn_program, spawn_runner, spawn_xtask};
 pub use tcp_proxy::{Hitch, TcpProxy};
 pub use world::{Seat, World, world};

@@ -200,6 +200,11 @@ pub(crate) fn tools(engine: &str, version: u32) -> String {
     setting(&format!("PLANB_TOOLS_{engine}_{version}"))
 }
 
+/// Starts `cargo xtask …` itself, without cargo.
+pub fn spawn_xtask(args: &[&str]) -> Running {
+    spawn_program(&setting("PLANB_XTASK"), args)
+}
+
 /// Starts any program; what it says can be waited for.
 pub fn spawn_program(program: &str, args: &[&str]) -> Running {
     spawn(Command::new(program).args(args))

@@ -11,7 +11,7 @@ use crate::shell::{Context, Result, cmd};
 use crate::testbed::{self, in_parallel};
 use crate::versions::Row;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// ENGINE or ENGINE:VERSION; all without it.
     pub what: Option<String>,
@@ -78,12 +78,17 @@ fn context(project: &Project, engine: &str, dev: bool) -> Result<PathBuf> {
     let profile = if dev { "dev" } else { "release" };
     let dir = project.target().join("images").join(engine).join(profile);
     make_dir(&dir)?;
-    let (from, to) = (runner.to_string_lossy(), dir.join("runner"));
+    let (from, to) = (
+        runner.to_string_lossy(),
+        dir.with_extension(std::process::id().to_string()),
+    );
     // The dev build carries line tables that an image has no use for.
     let strip = cmd("strip").args(["--strip-debug", "-o", &to.to_string_lossy(), &from]);
     if !dev || !strip.succeeds() {
         std::fs::copy(&runner, &to).context(format!("copy {from}"))?;
     }
+    // At once, as another build may be reading the one before.
+    std::fs::rename(&to, dir.join("runner")).context(to.display())?;
     Ok(dir)
 }
 

@@ -2,19 +2,25 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Stdio};
+use std::sync::Mutex;
 
-use crate::docker::docker;
+use crate::docker::{docker, has_image};
 use crate::shell::{Context, Result, cmd};
 
 /// Waits for the pipe to us to close, which even SIGKILL does, and removes everything with the label and everything
 /// that was named on the pipe. Unless the last word there was `end`, a container may still be on its way: look twice.
+/// `keep` is for who wants to look into the containers.
 const REAPER: &str = r#"
 label=$0; named=; looks=2
 while IFS= read -r line; do
-    if [ "$line" = end ]; then looks=1; else named="$line
-$named"; fi
+    case "$line" in
+        end) looks=1 ;;
+        keep) looks=0 ;;
+        *) named="$line
+$named" ;;
+    esac
 done
 root=; [ "$(id -u)" = 0 ] || root="sudo -n"
 sweep() {
@@ -45,6 +51,8 @@ pub struct Leash {
     label: String,
     pipe: Option<ChildStdin>,
     reaper: Child,
+    /// What was named on the pipe: image tags, and paths.
+    named: Mutex<(Vec<String>, Vec<PathBuf>)>,
 }
 
 impl Leash {
@@ -63,6 +71,7 @@ impl Leash {
             label,
             pipe: reaper.stdin.take(),
             reaper,
+            named: Mutex::default(),
         })
     }
 
@@ -73,28 +82,31 @@ impl Leash {
 
     /// An image tag that is about to be set: the tag goes, what it names stays where it has another name.
     pub fn tag(&self, name: &str) -> Result<()> {
-        self.name("tag", name)
+        if let Ok(mut named) = self.named.lock() {
+            named.0.push(name.to_owned());
+        }
+        self.tell("tag", name)
     }
 
     /// A directory of our own that is about to be made, with everything in it.
     pub fn tree(&self, path: &Path) -> Result<()> {
-        self.name("tree", &path.display().to_string())
+        self.path("tree", path)
     }
 
     /// A file that is about to be written with root's rights.
     pub fn root_file(&self, path: &Path) -> Result<()> {
-        self.name("root-file", &path.display().to_string())
+        self.path("root-file", path)
     }
 
     /// A directory that is about to be made with root's rights; it goes if it is empty.
     pub fn root_dir(&self, path: &Path) -> Result<()> {
-        self.name("root-dir", &path.display().to_string())
+        self.tell("root-dir", &path.display().to_string())
     }
 
     /// Removes everything now, and fails when something is left.
     pub fn end(mut self) -> Result<()> {
         let label = format!("label={}", self.label);
-        self.name("end", "")?;
+        self.tell("end", "")?;
         self.close();
         let listings = [
             ["ps", "--all", "--format={{.Names}}"].as_slice(),
@@ -107,15 +119,36 @@ impl Leash {
                 return Err(format!("not removed: {}", left.replace('\n', ", ")).into());
             }
         }
+        let (tags, paths) = match self.named.get_mut() {
+            Ok(named) => std::mem::take(named),
+            Err(_) => return Err("the list of what to remove is lost".into()),
+        };
+        let tags = tags.into_iter().filter(|tag| has_image(tag));
+        let paths = paths.into_iter().filter(|path| path.exists());
+        let left: Vec<_> = tags
+            .chain(paths.map(|path| path.display().to_string()))
+            .collect();
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(format!("not removed: {}", left.join(", ")).into()),
+        }
+    }
+
+    /// Lets containers, networks and volumes stay; image tags and files go.
+    pub fn release(mut self) -> Result<()> {
+        self.tell("keep", "")?;
+        self.close();
         Ok(())
     }
 
-    /// Lets go: everything stays.
-    pub fn release(mut self) -> Result<()> {
-        self.reaper.kill().context("end the reaper of containers")
+    fn path(&self, what: &str, path: &Path) -> Result<()> {
+        if let Ok(mut named) = self.named.lock() {
+            named.1.push(path.to_owned());
+        }
+        self.tell(what, &path.display().to_string())
     }
 
-    fn name(&self, what: &str, name: &str) -> Result<()> {
+    fn tell(&self, what: &str, name: &str) -> Result<()> {
         let mut pipe = self.pipe.as_ref().ok_or("the leash has ended")?;
         let line = format!("{what} {name}");
         pipe.write_all(format!("{}\n", line.trim_end()).as_bytes())
@@ -133,7 +166,7 @@ impl Drop for Leash {
     fn drop(&mut self) {
         if self.pipe.is_some() {
             // The reaper sees the pipe close in any case.
-            let _ = self.name("end", "");
+            let _ = self.tell("end", "");
         }
         self.close();
     }

@@ -6,10 +6,12 @@
     reason = "a developer's tool, not a job: it prints, runs programs, reads its environment and writes files"
 )]
 
+pub mod all;
 pub mod bench;
 pub mod build;
 pub mod clients;
 pub mod demo;
+pub mod deploy;
 pub mod docker;
 pub mod hooks;
 pub mod index;
@@ -62,6 +64,10 @@ enum Task {
     BuildVerify(verify::Options),
     /// Push images that are built, by digest.
     Push(push::Options),
+    /// Build, test, prove and push everything.
+    All(all::Options),
+    /// Create or update the Cloud Run jobs of images in a registry.
+    Deploy(deploy::Options),
     /// Measure against the tools a user would pick instead.
     Bench(bench::Options),
     /// Print what a workflow has to build, as JSON: rows by platform.
@@ -100,6 +106,8 @@ impl Task {
             Self::Build(options) => build::run(project, &options).map(drop),
             Self::BuildVerify(options) => verify::run(project, &options),
             Self::Push(options) => push::run(project, &options),
+            Self::All(options) => all::run(project, &options),
+            Self::Deploy(options) => deploy::run(project, &options),
             Self::Bench(options) => bench::run(project, &options),
             Self::Matrix(options) => matrix::run(project, &options),
             Self::Index(options) => index::run(project, &options),

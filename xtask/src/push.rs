@@ -7,7 +7,6 @@ use crate::docker::{self, docker};
 use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::{Cmd, Context, Result};
-use crate::versions::Row;
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -19,7 +18,7 @@ pub struct Options {
     /// The release, which is part of the immutable tag: plan-b-backup-postgresql:17-RELEASE.
     #[arg(long = "tag", value_name = "RELEASE", default_value = env!("CARGO_PKG_VERSION"))]
     pub release: String,
-    /// Push the dev build, under tags that end in -dev.
+    /// Push the dev build, as VERSION-dev.
     #[arg(long)]
     pub dev: bool,
 }
@@ -51,7 +50,13 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
     };
     let leash = Leash::new(format!("planb-push={}", std::process::id()))?;
     for row in project.versions.select(options.what.as_deref())? {
-        let pushed = registry.push(row, options.dev, &options.release, &leash)?;
+        let image = tag(row, options.dev);
+        if !docker::has_image(&image) {
+            let dev = if options.dev { " --dev" } else { "" };
+            let build = format!("`cargo xtask build {}{dev}`", row.name());
+            return Err(format!("{image} is not built: {build}; a push builds nothing").into());
+        }
+        let pushed = registry.push(&image, &image, &options.release, &leash)?;
         let [release, version] = &pushed.tags;
         let was_there = if pushed.was_there { ", was there" } else { "" };
         println!(
@@ -63,16 +68,11 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 }
 
 impl Registry<'_> {
-    /// Pushes the image of a row; tags that this needs here are on the leash.
-    pub fn push(&self, row: &Row, dev: bool, release: &str, leash: &Leash) -> Result<Pushed> {
-        let image = tag(row, dev);
-        if !docker::has_image(&image) {
-            let dev = if dev { " --dev" } else { "" };
-            let build = format!("`cargo xtask build {}{dev}`", row.name());
-            return Err(format!("{image} is not built: {build}; a push builds nothing").into());
-        }
-        let (_, id) = docker::image_facts(&image)?;
-        let [release_tag, version_tag] = self.tags(row, dev, release);
+    /// Pushes an image that is here, as `NAME:VERSION` and `NAME:VERSION-RELEASE`; tags that this needs are on the leash.
+    pub fn push(&self, image: &str, name: &str, release: &str, leash: &Leash) -> Result<Pushed> {
+        let (_, id) = docker::image_facts(image)?;
+        let version_tag = format!("{}/{name}", self.address);
+        let release_tag = format!("{version_tag}-{release}");
         let there = self.remote(&release_tag)?;
         if let Some(there) = &there
             && !there.is(&id)
@@ -87,9 +87,9 @@ impl Registry<'_> {
         // A release that is there stays untouched; the version tag follows it in any case.
         let released = match &there {
             Some(there) => there.digest.clone(),
-            None => self.push_tag(&image, &release_tag, leash)?,
+            None => self.push_tag(image, &release_tag, leash)?,
         };
-        let digest = self.push_tag(&image, &version_tag, leash)?;
+        let digest = self.push_tag(image, &version_tag, leash)?;
         if digest != released {
             return Err(
                 format!("{version_tag} became {digest}, {release_tag} is {released}").into(),
@@ -113,16 +113,6 @@ impl Registry<'_> {
         }
     }
 
-    /// The names that a row's image gets: of the release, and of the version.
-    fn tags(&self, row: &Row, dev: bool, release: &str) -> [String; 2] {
-        let version = format!("{}/{}", self.address, row.image());
-        let dev = if dev { "-dev" } else { "" };
-        [
-            format!("{version}-{release}{dev}"),
-            format!("{version}{dev}"),
-        ]
-    }
-
     fn push_tag(&self, image: &str, tag: &str, leash: &Leash) -> Result<String> {
         leash.tag(tag)?;
         docker(["tag", image, tag]).read()?;
@@ -138,9 +128,12 @@ impl Registry<'_> {
 
     /// What lies under a tag; `None` when nothing does.
     fn remote(&self, tag: &str) -> Result<Option<Remote>> {
-        let output = self
-            .docker(["manifest", "inspect", "--verbose", tag])
-            .output()?;
+        let mut inspect = self.docker(["manifest", "inspect", "--verbose"]);
+        // As the daemon does, which takes loopback addresses at their word.
+        if self.address.starts_with("localhost") || self.address.starts_with("127.") {
+            inspect = inspect.arg("--insecure");
+        }
+        let output = inspect.arg(tag).output()?;
         if output.status.success() {
             return Remote::parse(&output.stdout)
                 .context(format!("manifest of {tag}"))

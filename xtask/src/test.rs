@@ -7,7 +7,7 @@ use crate::project::Project;
 use crate::shell::Result;
 use crate::testbed;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// Only tests whose name contains this.
     filter: Option<String>,
@@ -32,6 +32,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
             project.root.join("images/versions.toml").to_string_lossy(),
         )
         .env("PLANB_LABEL", leash.label())
+        .env("PLANB_XTASK", std::env::current_exe()?.to_string_lossy())
         .env("PLANB_RUNNERS", runners(project)?);
     for row in &project.versions.images {
         let tools = clients::ready(project, row, &tag(row, true))?;

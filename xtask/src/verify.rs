@@ -1,7 +1,7 @@
 //! The twelve steps that prove an image: a real server, a real store, a real registry, and everything comes back.
 
 mod objects;
-mod registry;
+pub mod registry;
 mod report;
 mod row;
 
@@ -14,7 +14,7 @@ use crate::shell::{Context, Result, cmd};
 use crate::versions::{Row, Versions};
 use report::{Report, RowReport, State};
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// ENGINE or ENGINE:VERSION; all without it.
     pub what: Option<String>,
@@ -24,7 +24,7 @@ pub struct Options {
     /// Leave the containers of each row as they are at its end, to look into them.
     #[arg(long)]
     pub keep: bool,
-    /// Write the report here too, as FILE.json and FILE.md.
+    /// Where the report goes, as FILE.json and FILE.md; under target/verify without it.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Another table than images/versions.toml, to try a row out.
@@ -91,23 +91,24 @@ fn begin(project: &Project, options: &Options) -> Result<Report> {
     })
 }
 
-/// Under target/verify, and where it was asked for.
+/// Where it was asked for, or under target/verify.
 fn write(project: &Project, options: &Options, report: &Report) -> Result<PathBuf> {
-    let dir = project.target().join("verify");
-    make_dir(&dir)?;
-    let what = options.what.as_deref().unwrap_or("all").replace(':', "-");
-    let stem = dir.join(what);
-    report.write(&stem)?;
-    if let Some(file) = &options.report {
-        let is_ours = file
-            .extension()
-            .is_some_and(|it| it == "json" || it == "md");
-        report.write(&if is_ours {
+    let stem = match &options.report {
+        Some(file)
+            if file
+                .extension()
+                .is_some_and(|it| it == "json" || it == "md") =>
+        {
             file.with_extension("")
-        } else {
-            file.clone()
-        })?;
-    }
+        }
+        Some(file) => file.clone(),
+        None => {
+            let what = options.what.as_deref().unwrap_or("all").replace(':', "-");
+            project.target().join("verify").join(what)
+        }
+    };
+    stem.parent().map_or(Ok(()), make_dir)?;
+    report.write(&stem)?;
     Ok(stem)
 }
 

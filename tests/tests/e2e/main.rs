@@ -16,6 +16,7 @@ mod large;
 mod matrix;
 mod partial;
 mod privileges;
+mod proof;
 mod refusals;
 mod round_trip;
 mod smoke;

@@ -12,7 +12,6 @@ use crate::server::{Network, last_words};
 use crate::setup::{self, as_root};
 use crate::shell::{Context, Result, cmd, poll};
 use crate::testbed;
-use crate::versions::Row;
 
 const READY: Duration = Duration::from_secs(30);
 const USER: &str = "planb";
@@ -21,8 +20,8 @@ const PASSWORD: &str = "push s3cret";
 const HTPASSWD: &str = "planb:$2y$05$PlanBRegistryProofSaleTXnh761GuCMYlZLapowRl.FNMBSa/Pu\n";
 const CERTS: &str = "/etc/docker/certs.d";
 
-/// A registry that runs, with nobody logged in.
-pub(super) struct Registry {
+/// A registry that runs, with one login.
+pub struct Registry {
     /// `host:port`
     address: String,
     /// Docker's settings, with the login of this registry and no other.
@@ -32,7 +31,7 @@ pub(super) struct Registry {
 
 impl Registry {
     /// Starts it on this machine's address in the network: Docker takes loopback addresses at their word, others not.
-    pub(super) fn start(project: &Project, network: &Network<'_>, leash: &Leash) -> Result<Self> {
+    pub fn start(project: &Project, network: &Network<'_>, leash: &Leash) -> Result<Self> {
         let image = &project.versions.service("registry")?.upstream;
         testbed::ready(project, Some(&[image]))?;
         setup::program("openssl")?;
@@ -58,22 +57,36 @@ impl Registry {
         trust(&address, &scratch.join("ca.crt"), leash)?;
         let config = scratch.join("docker");
         make_dir(&config)?;
-        Ok(Self {
+        let registry = Self {
             address,
             config,
             name,
-        })
+        };
+        registry.ready()?;
+        registry.login(PASSWORD)?;
+        Ok(registry)
     }
 
-    /// Refuses a wrong password, takes the image, gives it back as it was.
-    pub(super) fn prove(&self, row: &Row, dev: bool, leash: &Leash) -> Result<(Pushed, String)> {
-        self.ready()?;
-        self.login(PASSWORD)?;
-        let registry = push::Registry {
+    /// As somebody who may push.
+    pub fn logged_in(&self) -> push::Registry<'_> {
+        push::Registry {
             address: &self.address,
             docker_config: Some(&self.config),
-        };
-        let pushed = registry.push(row, dev, env!("CARGO_PKG_VERSION"), leash)?;
+        }
+    }
+
+    /// As nobody: with a directory of Docker's settings that has no login.
+    pub fn anonymous<'a>(&'a self, docker_config: &'a Path) -> push::Registry<'a> {
+        push::Registry {
+            docker_config: Some(docker_config),
+            ..self.logged_in()
+        }
+    }
+
+    /// Takes an image and gives it back as it was.
+    pub(super) fn prove(&self, image: &str, leash: &Leash) -> Result<(Pushed, String)> {
+        let registry = self.logged_in();
+        let pushed = registry.push(image, image, env!("CARGO_PKG_VERSION"), leash)?;
         let (_, id) = docker::image_facts(&pushed.tags[0])?;
         for tag in &pushed.tags {
             docker(["rmi", tag]).read()?;

@@ -17,14 +17,12 @@ use crate::versions::Row;
 
 const BUCKET: &str = "planb-backups";
 /// What a job gets in production: nothing to write to, no privileges, little memory, and any user.
-const HARDENED: [&str; 7] = [
+const HARDENED: [&str; 5] = [
     "--read-only",
     "--cap-drop=ALL",
     "--security-opt=no-new-privileges",
     "--user=12345",
     "--memory=256m",
-    "--memory-swap=256m",
-    "--init=false",
 ];
 
 /// Proves one row, whatever comes; the signal that stopped it, if one did.
@@ -72,6 +70,7 @@ pub(super) fn prove(
     if let Ok(leash) = leash {
         clean_up(leash, &mut steps, options.keep && interrupted.is_none());
     }
+    let interrupted = interrupted.or_else(interrupt::take);
     let report = RowReport {
         row: row.name(),
         image: build::tag(row, options.dev),
@@ -86,24 +85,26 @@ pub(super) fn prove(
 
 fn clean_up(leash: Leash, steps: &mut Steps, keep: bool) {
     if keep {
-        let label = leash.label().to_owned();
-        let remove = format!(
-            "docker rm -fv $(docker ps -aqf label={label}); docker network prune -f --filter label={label}"
-        );
-        let released = leash.release();
-        steps.skip(12, &format!("--keep. When you are done: {remove}"));
-        released.unwrap_or_default();
-        return;
+        let filter = format!("label={}", leash.label());
+        let kept = leash.release();
+        let why = match kept {
+            Ok(()) => format!(
+                "--keep. When you are done: docker rm -fv $(docker ps -aqf {filter}); docker network prune -f --filter {filter}"
+            ),
+            Err(err) => format!("--keep, and {err}"),
+        };
+        return steps.skip(12, &why);
     }
     let made = inventory(leash.label());
-    // The report says what is left.
-    steps
-        .run(12, || {
-            leash
-                .end()
-                .map(|()| ((), format!("{made} removed, nothing left")))
-        })
-        .unwrap_or_default();
+    let cleaned = steps.run(12, || {
+        leash.end()?;
+        Ok((
+            (),
+            format!("{made}, image tags and certificates: nothing left"),
+        ))
+    });
+    // The report has it.
+    cleaned.unwrap_or_default();
 }
 
 fn inventory(label: &str) -> String {
@@ -154,7 +155,8 @@ impl Proof<'_> {
         })?;
         (facts.objects, facts.stored_bytes) = (Some(backup.n_objects), Some(backup.stored_bytes));
         let pushed = steps.run(7, || {
-            Registry::start(project, &self.network, self.leash)?.prove(row, options.dev, self.leash)
+            Registry::start(project, &self.network, self.leash)?
+                .prove(&build::tag(row, options.dev), self.leash)
         })?;
         facts.digest = Some(pushed.digest.clone());
         steps.skip(8, "there is no `deploy` yet");
