@@ -2,6 +2,7 @@
 
 use crate::build::{self, tag};
 use crate::clients;
+use crate::deploy;
 use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::Result;
@@ -23,6 +24,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         dev: true,
     };
     build::run(project, &dev)?;
+    deploy::build(project)?;
     // Each test binary cleans up after itself; this waits for that, and sees to what it could not.
     let leash = Leash::new(format!("planb-run={}", std::process::id()))?;
     let mut test = project
