@@ -109,7 +109,7 @@ impl Testbed<'_> {
         let context = if stand_in.module.is_empty() {
             recipes.clone()
         } else {
-            go_program(self.project, &stand_in.module)?
+            self.module(stand_in)?
         };
         Build {
             tag: image,
@@ -148,25 +148,29 @@ impl Testbed<'_> {
         std::fs::read(script).unwrap_or_default().hash(&mut hasher);
         Ok(format!("{:016x}", hasher.finish()))
     }
-}
 
-/// A directory with nothing but the program of a Go module, compiled once.
-pub fn go_program(project: &Project, module: &str) -> Result<PathBuf> {
-    let (path, version) = module.split_once('@').ok_or("a module without @version")?;
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let dir = project.cache(&format!("{name}-{version}"))?;
-    if !dir.join(name).is_file() {
+    /// A directory with nothing but the program of a Go module.
+    fn module(&self, stand_in: &StandIn) -> Result<PathBuf> {
+        let (module, version) = stand_in
+            .module
+            .split_once('@')
+            .ok_or("a module without @version")?;
+        let name = module.rsplit('/').next().unwrap_or(module);
+        let dir = self.project.cache(&format!("{name}-{version}"))?;
+        if dir.join(name).is_file() {
+            return Ok(dir);
+        }
         make_dir(&dir)?;
-        println!("  compiling {path}, once: minutes for a large one …");
-        go_install(module, &dir)
+        println!("  compiling {module}, once: about 7 minutes on 2 cores …");
+        go_install(&stand_in.module, &dir)
             .read()
-            .context(format!("build {path}"))?;
+            .context(format!("build {module}"))?;
+        Ok(dir)
     }
-    Ok(dir)
 }
 
-/// A Go that fetches its own successor where a module asks for one.
-pub fn go() -> Option<&'static str> {
+/// With the Go that is here, or, where there is none that fetches its own successor, with Debian's in a container.
+fn go_install(module: &str, dir: &Path) -> Cmd {
     let recent = |go: &&str| {
         let version = cmd(go)
             .args(["env", "GOVERSION"])
@@ -178,13 +182,8 @@ pub fn go() -> Option<&'static str> {
             .and_then(|minor| minor.parse::<u32>().ok());
         minor.is_some_and(|minor| minor >= 21)
     };
-    ["go", "/usr/local/go/bin/go"].into_iter().find(recent)
-}
-
-/// With the Go that is here or, where there is none, with Debian's in a container.
-fn go_install(module: &str, dir: &Path) -> Cmd {
     let flags = ["-trimpath", "-ldflags=-s -w"];
-    if let Some(go) = go() {
+    if let Some(go) = ["go", "/usr/local/go/bin/go"].iter().find(|go| recent(go)) {
         let install = cmd(go)
             .arg("install")
             .args(flags)

@@ -1,5 +1,7 @@
 //! The job that shall be: what is there, with what was asked for put over it. Pure.
 
+use std::collections::HashMap;
+
 use google_cloud_run_v2::model::env_var::Values;
 use google_cloud_run_v2::model::{
     Container, EnvVar, EnvVarSource, Job, ResourceRequirements, SecretKeySelector, TaskTemplate,
@@ -11,6 +13,13 @@ use xtask::versions::Row;
 use crate::settings::is_secret;
 use crate::wish::{Place, Wish, normalized};
 
+/// Whose labels and annotations they are: what the discovery document says at `labels`.
+const SYSTEM: &[&str] = &[
+    "run.googleapis.com",
+    "cloud.googleapis.com",
+    "serving.knative.dev",
+    "autoscaling.knative.dev",
+];
 const MEMORY: &str = "2Gi";
 const CPU: &str = "1";
 const TIMEOUT_SECONDS: i64 = 3600;
@@ -54,15 +63,30 @@ pub(crate) fn settable(now: &Job) -> Job {
     let mut job = Job::new();
     job.name.clone_from(&now.name);
     job.etag.clone_from(&now.etag);
-    job.labels.clone_from(&now.labels);
-    job.annotations.clone_from(&now.annotations);
+    job.labels = theirs(&now.labels);
+    job.annotations = theirs(&now.annotations);
     job.client.clone_from(&now.client);
     job.client_version.clone_from(&now.client_version);
     job.launch_stage.clone_from(&now.launch_stage);
     job.binary_authorization
         .clone_from(&now.binary_authorization);
     job.template.clone_from(&now.template);
+    if let Some(template) = &mut job.template {
+        template.labels = theirs(&template.labels);
+        template.annotations = theirs(&template.annotations);
+    }
     job
+}
+
+/// Without the names that API v2 refuses to be sent, and that `gcloud run jobs replace` writes.
+fn theirs(all: &HashMap<String, String>) -> HashMap<String, String> {
+    let is_system = |name: &str| {
+        let domain = name.split('/').next().unwrap_or_default();
+        name.contains('/') && SYSTEM.iter().any(|it| domain.ends_with(it))
+    };
+    let kept = all.iter().filter(|(name, _)| !is_system(name));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The container that runs the backup.

@@ -135,6 +135,8 @@ async fn an_update_shows_and_changes_only_what_differs() {
     world.stand_in.state().change(JOB, |job| {
         job["template"]["template"]["vpcAccess"] = serde_json::json!({"connector": "theirs"});
         job["labels"]["team"] = "theirs".into();
+        // As after `gcloud run jobs replace`.
+        job["labels"]["cloud.googleapis.com/location"] = "us-central1".into();
     });
     let wish = wish(&[
         "--memory",

@@ -154,6 +154,10 @@ impl State {
                 &json!([]),
             );
         }
+        if let Some(name) = system_name(&job) {
+            let said = format!("labels and annotations such as {name} are the system's");
+            return refused(400, "INVALID_ARGUMENT", &said, &json!([]));
+        }
         if request
             .query
             .get("validateOnly")
@@ -288,6 +292,17 @@ impl State {
         });
         (200, json!({ "tasks": [task] }))
     }
+}
+
+/// API v2 refuses them at the job and at its template, as the descriptions of these fields say.
+fn system_name(job: &Value) -> Option<&String> {
+    let maps = ["labels", "annotations"].map(|map| [&job[map], &job["template"][map]]);
+    let mut names = maps
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .flat_map(|it| it.keys());
+    names.find(|name| name.contains("googleapis.com/") || name.contains("knative.dev/"))
 }
 
 fn fill(value: &mut Value, field: &str, default: Value) {

@@ -233,7 +233,7 @@ async fn an_operation_that_takes_some_time_is_waited_for() {
 
 #[tokio::test]
 async fn an_operation_that_takes_too_long_is_named_and_a_repeat_finds_its_job() {
-    let world = World::waiting(Duration::from_millis(50)).await;
+    let mut world = World::waiting(Duration::from_millis(50)).await;
     world.stand_in.state().n_waits = u32::MAX;
     let said = world.deploy(&Wish::default()).await.unwrap_err();
     assert!(said.contains("not done after 0.05 s"), "{said}");
@@ -244,6 +244,7 @@ async fn an_operation_that_takes_too_long_is_named_and_a_repeat_finds_its_job() 
     let said = world.deploy(&Wish::default()).await.unwrap_err();
     assert!(said.contains("not done after 0.05 s"), "{said}");
     world.stand_in.state().n_waits = 2;
+    world.cloud.wait = Duration::from_secs(30);
     let (outcome, _) = world.deploy(&Wish::default()).await.unwrap();
     assert_eq!(outcome, Outcome::Unchanged);
 }
