@@ -20,4 +20,4 @@ pub use postgres::Postgres;
 pub use receiver::Receiver;
 pub use run::{Env, Run, Running, run_image, run_runner, spawn_program, spawn_runner, spawn_xtask};
 pub use tcp_proxy::{Hitch, TcpProxy};
-pub use world::{Seat, World, world};
+pub use world::{Seat, World, client_version, world};
