@@ -25,4 +25,4 @@ pub use run::{
     spawn_xtask,
 };
 pub use tcp_proxy::{Hitch, TcpProxy};
-pub use world::{Seat, World, world};
+pub use world::{Seat, World, client_version, world};

@@ -198,6 +198,11 @@ impl World {
     }
 }
 
+/// The version of the client tools in a row's image: the server's own, or a stand-in's.
+pub fn client_version(row: &Row) -> &str {
+    xtask::testbed::stand_in_client(row).unwrap_or(row.server())
+}
+
 /// A server to be started.
 pub(crate) struct Server {
     pub(crate) image: String,

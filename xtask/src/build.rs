@@ -100,6 +100,8 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
         .join("images")
         .join(&row.engine)
         .join(&row.version);
+    // A stand-in has no digest that the row could name.
+    let stand_in = [("CLIENT", row.upstream.as_str())];
     let mut labels = vec![("org.opencontainers.image.revision", revision)];
     // A stand-in is in no registry, and has no digest there.
     let base = docker::registry_digest(&row.upstream);
@@ -108,7 +110,11 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
         tag: &image,
         dockerfile: &dir.join("Dockerfile"),
         context,
-        args: &[],
+        args: if testbed::is_stand_in(&row.upstream) {
+            &stand_in
+        } else {
+            &[]
+        },
         labels: &labels,
     }
     .run()

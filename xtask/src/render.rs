@@ -74,7 +74,9 @@ pub fn render(template: &str, row: &Row) -> Result<String> {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").ok_or("a {{ without its }}")?;
+        let base = row.base();
         let value = match name {
+            "base" => &base,
             "engine" => &row.engine,
             "version" => &row.version,
             "upstream" => &row.upstream,
@@ -138,7 +140,7 @@ mod tests {
         let rows = &versions.images[..1];
         let readme = format!("before\n{BEGIN}| old |\n{END}\nafter\n");
         let rendered = with_images(&readme, rows).unwrap();
-        let row = "| `plan-b-backup-postgresql:13` | `postgres:13` | 2025-11-13 |\n";
+        let row = "| `plan-b-backup-postgresql:12` | `postgres:12` | 2024-11-21 |\n";
         assert!(rendered.starts_with("before\n"), "{rendered}");
         assert!(
             rendered.ends_with(&format!("{row}{END}\nafter\n")),

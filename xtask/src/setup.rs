@@ -34,14 +34,14 @@ pub fn docker_answers(project: &Project) -> Result<()> {
     start(project)
 }
 
-/// A program that Debian has in a package of the same name.
-pub fn program(name: &str) -> Result<()> {
+/// A program, by the Debian package that has it.
+pub fn program(name: &str, package: &str) -> Result<()> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _lock = ONE_AT_A_TIME.lock();
     if has(name) {
         Ok(())
     } else {
-        install(&[name], name)
+        install(&[package], name)
     }
 }
 

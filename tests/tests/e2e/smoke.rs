@@ -1,15 +1,14 @@
 //! The ground that the other tests stand on.
 
-use tests::{Seat, run_image, spawn_program, world};
+use tests::{Seat, client_version, run_image, spawn_program, world};
 
 #[test]
 fn every_version_of_postgresql_answers_with_its_own_version() {
     for row in world().rows("postgresql") {
-        let major = row.version.parse().unwrap();
-        let server = world().postgres(major);
+        let server = world().postgres(row.server().parse().unwrap());
         let database = server.create_database("smoke");
         let version = server.psql(&database, "show server_version");
-        assert!(version.starts_with(&row.version), "{version}");
+        assert!(version.starts_with(row.server()), "{version}");
         assert!(
             server
                 .schema(&database)
@@ -33,14 +32,14 @@ fn minio_is_healthy_and_keeps_what_it_is_given() {
 #[test]
 fn client_tools_reach_a_server_from_this_machine_and_from_a_container() {
     for row in world().rows("postgresql") {
-        let server = world().postgres(row.version.parse().unwrap());
+        let server = world().postgres(row.server().parse().unwrap());
         let tool = format!("{}/psql", row.facts["PG_BIN"]);
         let (host, port) = server.address(Seat::Container);
         let local = spawn_program(&format!("{}/pg_dumpall", server.tools()), &["--version"])
             .wait()
             .good();
         assert!(
-            local.stdout.contains(&format!(" {}", row.version)),
+            local.stdout.contains(&format!(" {}", client_version(row))),
             "{}",
             local.stdout
         );

@@ -1,6 +1,8 @@
 -- Objects of every kind, under names that break careless quoting; run by psql, in an empty database.
 \set ON_ERROR_STOP 1
-select current_setting('server_version_num')::int >= 140000 as since_14,
+select case when current_setting('server_version_num')::int >= 130000 then 'pg_snapshot' else 'txid_snapshot' end as snapshot,
+       case when current_setting('server_version_num')::int >= 130000 then 'xid8' else 'numeric' end as xid8,
+       current_setting('server_version_num')::int >= 140000 as since_14,
        current_setting('server_version_num')::int >= 150000 as since_15,
        current_setting('server_version_num')::int >= 170000 as since_17,
        current_setting('server_version_num')::int >= 180000 as since_18 \gset
@@ -69,7 +71,7 @@ create table types.built_in (
   c "char", ch char(5), vc varchar(20), t text, nm name, by bytea, m money, d date, ti time, tz time with time zone,
   ts timestamp, tstz timestamptz, iv interval, u uuid, bi bit(5), vb bit varying, ip inet, ci cidr, mac macaddr,
   mac8 macaddr8, p point, ln line, ls lseg, bx box, pa path, po polygon, cir circle, j json, jb jsonb, jp jsonpath,
-  xm xml, tv tsvector, tq tsquery, lsn pg_lsn, sn pg_snapshot, x8 xid8, o oid, td tid, r4 int4range, r8 int8range,
+  xm xml, tv tsvector, tq tsquery, lsn pg_lsn, sn :snapshot, x8 :xid8, o oid, td tid, r4 int4range, r8 int8range,
   nr numrange, dr daterange, tr tsrange, tzr tstzrange, ai int[], at text[], an numeric[], ad date[], ajb jsonb[], aby bytea[]);
 insert into types.built_in (id) values (0);
 insert into types.built_in values

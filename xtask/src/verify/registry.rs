@@ -34,7 +34,7 @@ impl Registry {
     pub fn start(project: &Project, network: &Network<'_>, leash: &Leash) -> Result<Self> {
         let image = &project.versions.service("registry")?.upstream;
         testbed::ready(project, Some(&[image]))?;
-        setup::program("openssl")?;
+        setup::program("openssl", "openssl")?;
         let gateway = network.gateway()?;
         let scratch = project
             .target()
