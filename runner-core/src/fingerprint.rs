@@ -1,10 +1,14 @@
 //! Order-independent proof of a table's rows.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+use crate::engine::Verify;
+use crate::error::{Error, Kind, Result};
 
 /// The sum modulo 2^128 of the XXH3-128 of each row's bytes: equal for equal multisets of rows, whatever
 /// their order, so ranges and tables add up. It proves that nothing was lost or changed on the way; it is
@@ -85,6 +89,47 @@ impl AddAssign for Tally {
     }
 }
 
+/// How many wrong tables an error names.
+const SHOWN: usize = 10;
+
+/// Holds restored tables to the manifest's: their counts of rows and, unless only those are asked for, their fingerprints.
+pub fn compare(
+    expected: &BTreeMap<String, Tally>,
+    actual: &BTreeMap<String, Tally>,
+    verify: Verify,
+) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (name, expected) in expected {
+        let actual = actual.get(name).copied().unwrap_or_default();
+        if actual.rows != expected.rows {
+            wrong.push(format!(
+                "{name} has {} rows instead of {}",
+                actual.rows, expected.rows
+            ));
+        } else if verify == Verify::Full && actual.fingerprint != expected.fingerprint {
+            wrong.push(format!(
+                "{name} has other values in its {} rows",
+                actual.rows
+            ));
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let more = match wrong.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    wrong.truncate(SHOWN);
+    Err(Error::new(
+        Kind::Integrity,
+        format!(
+            "the restored data are not the backed-up ones: {}{more}",
+            wrong.join(", ")
+        ),
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +148,23 @@ mod tests {
         let mut sum = tally(&["a"]);
         sum += tally(&["b", "b"]);
         assert_eq!(sum, tally(&["a", "b", "b"]));
+    }
+
+    #[test]
+    fn a_table_that_differs_is_named() {
+        let tables = |rows: &[&str]| BTreeMap::from([("shop.a".to_owned(), tally(rows))]);
+        let verdict =
+            |actual: &[&str], verify| compare(&tables(&["x", "y"]), &tables(actual), verify);
+        assert!(verdict(&["y", "x"], Verify::Full).is_ok());
+        assert!(verdict(&["y", "z"], Verify::Counts).is_ok());
+        let error = verdict(&["y", "z"], Verify::Full).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("shop.a has other values in its 2 rows")
+        );
+        let error = compare(&tables(&["x"]), &BTreeMap::new(), Verify::Counts).unwrap_err();
+        assert!(error.to_string().contains("shop.a has 0 rows instead of 1"));
     }
 
     #[test]

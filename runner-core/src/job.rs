@@ -67,6 +67,8 @@ pub struct EngineFacts {
     pub default_port: u16,
     /// Whether `DB_NAME` is required for a backup.
     pub has_databases: bool,
+    /// The crate that does the work, whose words the log has.
+    pub crate_name: &'static str,
 }
 
 impl EngineFacts {
@@ -76,6 +78,11 @@ impl EngineFacts {
             name: E::NAME,
             default_port: E::DEFAULT_PORT,
             has_databases: E::HAS_DATABASES,
+            // Two engines may share one.
+            crate_name: std::any::type_name::<E>()
+                .split("::")
+                .next()
+                .unwrap_or_default(),
         }
     }
 }

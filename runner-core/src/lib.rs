@@ -59,7 +59,10 @@
 //! | [`codec`] | the layers between an engine's bytes and stored bytes, on threads of their own |
 //! | [`store`] | where bytes lie: the trait, S3, directories; artifacts longer than an object |
 //! | [`fingerprint`] | the order-independent proof of a table's rows |
+//! | [`rows`], [`tar_in`] | artifacts made of rows: one table's, or many small tables' in a tar; and back |
 //! | [`tool`] | client programs as streams |
+//! | [`mod@by_hand`] | words of `RESTORE.md` that every engine's has |
+//! | [`socket`], [`tls`] | the byte stream under a session of an engine that speaks its protocol itself |
 //! | [`workers`], [`progress`], [`stream`], [`patterns`], [`secret`], [`error`] | the words that all of them use |
 //! | [`report`], [`telemetry`], [`show`] | what people and machines are told |
 //! | `testing` | feature `testing`: conformance suite, scripted engine, faulty store, fake S3 |
@@ -72,8 +75,8 @@
 //! | a compression | `codec/compress.rs`, `codec/decompress.rs`, its suffix in `codec.rs` |
 //! | a store that OpenDAL speaks | a feature in `Cargo.toml`, an arm in `store/connect.rs` and in `job/store/place.rs`, its keys |
 //! | another kind of store | one implementor of [`store::Store`] that passes `testing::conformance`, and the arm above |
-//! | an engine | a crate in `runners/` that implements [`engine::Engine`]; a Dockerfile template; rows in `images/versions.toml`; tests in `tests/`. Nothing here |
-//! | a version of an engine | one row in `images/versions.toml`, then `cargo xtask render` |
+//! | an engine | a crate in `runners/` that implements [`engine::Engine`]; a Dockerfile template; rows in `images/versions.toml`; its part of the proof in `xtask/src/hooks/`; tests in `tests/`: `cargo xtask new-engine` begins all of it. Nothing here |
+//! | a version of an engine | one row in `images/versions.toml`, which `cargo xtask new-version` adds and renders |
 //! | a field of the manifest | `manifest.rs`, with a default for the backups that lack it; a new meaning needs a new [`manifest::FORMAT`] |
 //!
 //! # Where it is not the obvious way, and why
@@ -100,6 +103,7 @@
 //! - Writes to a directory do not go through OpenDAL, whose create-only write can race; reads do.
 
 pub mod backup;
+pub mod by_hand;
 pub mod catalog;
 pub mod codec;
 pub mod context;
@@ -114,15 +118,19 @@ pub mod progress;
 pub mod prune;
 pub mod report;
 pub mod restore;
+pub mod rows;
 mod run;
 pub mod secret;
 pub mod show;
+pub mod socket;
 pub mod source;
 pub mod store;
 pub mod stream;
+pub mod tar_in;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
 pub mod tool;
 pub mod verify;
 pub mod workers;

@@ -173,7 +173,12 @@ pub fn run_runner(env: impl Into<Env>, args: &[&str]) -> Run {
 
 /// Starts the local PostgreSQL runner.
 pub fn spawn_runner(env: impl Into<Env>, args: &[&str]) -> Running {
-    let mut command = Command::new(format!("{}/postgresql-runner", setting("PLANB_RUNNERS")));
+    spawn_engine("postgresql", env, args)
+}
+
+/// Starts the local runner of an engine.
+pub fn spawn_engine(engine: &str, env: impl Into<Env>, args: &[&str]) -> Running {
+    let mut command = Command::new(format!("{}/{engine}-runner", setting("PLANB_RUNNERS")));
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")

@@ -31,6 +31,11 @@ pub fn prove(project: &Project, row: &Row, image_by_digest: &str) -> Result<Stri
         .read()
 }
 
+/// Compiles the other program, so that who proves or tests does not wait for it in the middle.
+pub fn build(project: &Project) -> Result<()> {
+    program(project).map(drop)
+}
+
 fn program(project: &Project) -> Result<Cmd> {
     let build = [
         "build",

@@ -2,6 +2,12 @@
 
 pub mod postgresql;
 
+// What new-engine writes has to compile.
+#[cfg(test)]
+#[path = "new_engine/hooks.rs"]
+#[expect(unreachable_pub, reason = "a real engine's module is public")]
+mod newcomer;
+
 use crate::server::Server;
 use crate::shell::Result;
 use crate::versions::Row;
@@ -152,6 +158,16 @@ mod tests {
             Client::judge(mysql, "8.0.15", 2),
             Ok(Client::Own(_))
         ));
+    }
+
+    #[test]
+    fn a_new_engine_says_what_its_proof_lacks() {
+        let run = |_: &[&str]| Ok(String::new());
+        let err = newcomer::Newcomer.client(&run, "1.0").unwrap_err();
+        assert_eq!(
+            err.to_string(),
+            "newcomer: this engine has no client to judge yet"
+        );
     }
 
     #[test]

@@ -88,19 +88,19 @@ const FILES: [(&str, &str); 7] = [
     ),
     (
         "runners/@NAME@/src/main.rs",
-        include_str!("new_engine/main.rs.template"),
+        include_str!("new_engine/runner/main.rs"),
     ),
     (
         "runners/@NAME@/src/engine.rs",
-        include_str!("new_engine/engine.rs.template"),
+        include_str!("new_engine/runner/engine.rs"),
     ),
     (
         "runners/@NAME@/src/options.rs",
-        include_str!("new_engine/options.rs.template"),
+        include_str!("new_engine/runner/options.rs"),
     ),
     (
         "xtask/src/hooks/@NAME@.rs",
-        include_str!("new_engine/hooks.rs.template"),
+        include_str!("new_engine/hooks.rs"),
     ),
     (
         "images/@NAME@/Dockerfile.template",
@@ -157,11 +157,16 @@ pub fn add(root: &Path, options: &Options) -> Result<String> {
 impl Known {
     fn fill(&self, text: &str, options: &Options) -> String {
         let upstream = format!("{}:{}", self.upstream, options.version);
-        text.replace("@NAME@", self.name)
-            .replace("@TYPE@", self.type_name)
+        let has_databases = format!("bool = {}", self.has_databases);
+        // The Rust files are real ones, of an engine that is called newcomer: they are compiled like any other.
+        text.replace("newcomer", self.name)
+            .replace("Newcomer", self.type_name)
+            .replace("NEWCOMER", self.title)
+            .replace("4711", &self.port.to_string())
+            .replace("bool = true", &has_databases)
+            .replace("@NAME@", self.name)
             .replace("@TITLE@", self.title)
             .replace("@PORT@", &self.port.to_string())
-            .replace("@HAS_DATABASES@", &self.has_databases.to_string())
             .replace("@UPSTREAM@", options.upstream.as_ref().unwrap_or(&upstream))
             .replace("@VERSION@", &options.version)
     }
@@ -260,7 +265,10 @@ mod tests {
         for (path, _) in FILES {
             let path = path.replace("@NAME@", "mssql");
             let text = std::fs::read_to_string(tree.path().join(&path)).unwrap();
-            assert!(!text.contains('@'), "{path}: {text}");
+            assert!(
+                !text.contains('@') && !text.to_lowercase().contains("newcomer"),
+                "{path}: {text}"
+            );
             assert!(said.contains(&path), "{said}");
         }
         let project = Project::at(tree.path().to_owned()).unwrap();

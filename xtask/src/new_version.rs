@@ -112,9 +112,10 @@ fn next_steps(text: &str, options: &Options, example: &str) -> Result<String> {
     let versions = Versions::parse(text)?;
     let row = versions.row(engine, version)?;
     let name = row.name();
-    let at = text
-        .find(table::text_of(text, &versions, row)?)
-        .unwrap_or(0);
+    let own = table::text_of(text, &versions, row)?;
+    let at = text.find(own).unwrap_or(0);
+    let stand_in = own.lines().find(|line| line.starts_with("stand_in"));
+    let stand_in = stand_in.unwrap_or("nothing yet");
     let line = text[..at].matches('\n').count() + 1;
     let facts: Vec<_> = row
         .facts
@@ -128,9 +129,8 @@ fn next_steps(text: &str, options: &Options, example: &str) -> Result<String> {
         ),
         format!("the facts, taken from {example}: {}", facts.join(" ")),
         format!(
-            "the stand-in for machines without a registry: does {} have a server of version {version}? \
-             Where only a neighbour's is to be had, the proof says so",
-            row.stand_in.suite
+            "what stands in for the server where no registry answers, also taken from {example}: \
+             is there such a package?\n     {stand_in}"
         ),
     ];
     if row.end_of_life == "unknown" {

@@ -65,7 +65,7 @@ pub(super) fn read(
         parse::choice(it, &choices)
     });
     LogSettings {
-        filter: rust_log.unwrap_or_else(|| filter(level, facts.name)),
+        filter: rust_log.unwrap_or_else(|| filter(level, facts.crate_name)),
         format: env.check("LOG_FORMAT", raw.log_format, default, |it| {
             parse::choice(it, &[("json", LogFormat::Json), ("text", LogFormat::Text)])
         }),
@@ -83,10 +83,10 @@ pub(super) fn rust_log(vars: &[(OsString, OsString)]) -> Option<String> {
 }
 
 /// Our own words at the level asked for. Libraries at `debug` would print requests, with what they carry.
-fn filter(level: &str, engine: &str) -> String {
+fn filter(level: &str, crate_name: &str) -> String {
     let libraries = match level {
         "error" => "error",
         _ => "warn",
     };
-    format!("{libraries},runner_core={level},{engine}_runner={level}")
+    format!("{libraries},runner_core={level},{crate_name}={level}")
 }

@@ -31,6 +31,7 @@ const FACTS: EngineFacts = EngineFacts {
     name: "postgresql",
     default_port: 5432,
     has_databases: true,
+    crate_name: "postgresql_runner",
 };
 
 fn read(args: &[&str], vars: &[(&str, &str)]) -> Result<Request<Options>, Box<Rejected>> {

@@ -15,7 +15,7 @@
 //! | `by_hand.rs` | `RESTORE.md` |
 //! | `restore.rs` | a restore: everything checked, then filled, proven, put into place |
 //! | `restore/place.rs`, `restore/place/` | which database is filled, how it takes its name, what belongs to it as a whole |
-//! | `restore/{globals,schema,load,proof}.rs`, `tar_in.rs` | roles; definitions; rows, sequences, large objects; the comparison |
+//! | `restore/{globals,schema,load,proof}.rs` | roles; definitions; rows, sequences, large objects; the comparison |
 //! | `foreign.rs` | dumps of stock tools |
 //!
 //! A backup: `probe` asks the server what it is and can do (`Server`, whose capabilities have names). `begin`
@@ -43,7 +43,6 @@ mod sequences;
 mod session;
 mod sql;
 mod tables;
-mod tar_in;
 mod tools;
 mod types;
 mod wire;

@@ -6,9 +6,7 @@
 
 mod auth;
 mod copy;
-mod line;
 mod socket;
-mod tls;
 
 use std::time::Duration;
 
@@ -19,10 +17,10 @@ use postgres_protocol::message::frontend;
 use runner_core::engine::Tls;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::secret::Secret;
+use runner_core::socket::Socket;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) use copy::{CopyFormat, CopyOut};
-use socket::Socket;
 
 /// Enough for several blocks of a fast server; the buffer does not grow past one read beyond it.
 const READ_BYTES: usize = 256 * 1024;

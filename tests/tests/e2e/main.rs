@@ -14,6 +14,7 @@ mod image;
 mod kit;
 mod large;
 mod matrix;
+mod mysql;
 mod partial;
 mod privileges;
 mod proof;

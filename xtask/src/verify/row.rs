@@ -5,6 +5,7 @@ use super::registry::Registry;
 use super::report::{Facts, RowReport, Steps};
 use super::{Ground, Options};
 use crate::build;
+use crate::deploy;
 use crate::docker::docker;
 use crate::hooks::{self, Client, Hooks};
 use crate::interrupt::{self, Interrupted};
@@ -159,7 +160,10 @@ impl Proof<'_> {
                 .prove(&build::tag(row, options.dev), self.leash)
         })?;
         facts.digest = Some(pushed.digest.clone());
-        steps.skip(8, "there is no `deploy` yet");
+        steps.run(8, || {
+            let said = deploy::prove(project, row, &pushed.reference)?;
+            Ok(((), format!("{said}, on a stand-in for Google")))
+        })?;
         steps.run(9, || {
             Ok(((), self.summary(&backup, &source, &pushed.reference)))
         })?;

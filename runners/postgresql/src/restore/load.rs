@@ -10,6 +10,7 @@ use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::source::Backup;
 use runner_core::stream::ByteStream;
+use runner_core::tar_in::{self, Member};
 use runner_core::workers::{each, unless_cancelled};
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +20,6 @@ use crate::details::{DatabaseDetails, Table};
 use crate::engine::Server;
 use crate::options::Options;
 use crate::session::Pool;
-use crate::tar_in::{self, Member};
 use crate::{largeobjects, sql};
 
 /// What a worker needs to load one artifact.

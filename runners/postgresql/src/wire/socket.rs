@@ -1,72 +1,44 @@
-//! The byte stream under a session: TCP or a Unix socket, with TLS as `DB_TLS_MODE` says.
+//! Connecting: TCP or a Unix socket, with TLS as `DB_TLS_MODE` says.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use runner_core::engine::TlsMode;
 use runner_core::error::{Error, Kind, Result};
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use runner_core::socket::{Line, Socket, connect_tcp, connect_unix};
+use runner_core::tls;
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::client::TlsStream;
 
 use super::Endpoint;
-use super::line::Line;
-use super::tls;
-
-/// A server that vanished without a word is noticed after a minute, not after the system's two hours.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_secs(30))
-    .with_interval(Duration::from_secs(10))
-    .with_retries(3);
 
 /// What SCRAM may bind the login to: the server certificate's hash, when there is TLS.
 pub(super) type Binding = Option<Vec<u8>>;
 
-/// A connected stream.
-pub(super) enum Socket {
-    Plain(Line),
-    Tls(Box<TlsStream<Line>>),
-}
-
-impl Socket {
-    /// Whether to look for bytes now and then, while rows flow, instead of being told of each.
-    pub(super) fn read_by_clock(&mut self, by_clock: bool) -> io::Result<()> {
-        match self {
-            Self::Plain(line) => line.read_by_clock(by_clock),
-            Self::Tls(stream) => stream.get_mut().0.read_by_clock(by_clock),
-        }
-    }
-}
-
 /// Connects, and negotiates TLS where it is wanted.
 pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
     if endpoint.host.starts_with('/') {
-        let stream = UnixStream::connect(endpoint.address())
+        let stream = connect_unix(endpoint.address())
             .await
             .map_err(|err| unreachable(endpoint, err))?;
-        return Ok((Socket::Plain(Line::Unix(stream)), None));
+        return Ok((Socket::Plain(stream), None));
     }
-    let mut stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port))
+    let mut stream = connect_tcp(&endpoint.host, endpoint.port)
         .await
         .map_err(|err| unreachable(endpoint, err))?;
-    // A failure to set an option costs speed or patience, not correctness.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE);
     let mode = endpoint.tls.mode;
     if mode == TlsMode::Disable {
-        return Ok((Socket::Plain(Line::Tcp(stream)), None));
+        return Ok((Socket::Plain(stream), None));
     }
     if !offers_tls(&mut stream)
         .await
         .map_err(|err| unreachable(endpoint, err))?
     {
         if mode == TlsMode::Prefer {
-            return Ok((Socket::Plain(Line::Tcp(stream)), None));
+            return Ok((Socket::Plain(stream), None));
         }
         return Err(Error::new(
             Kind::Denied,
@@ -76,11 +48,13 @@ pub(super) async fn connect(endpoint: &Endpoint) -> Result<(Socket, Binding)> {
             ),
         ));
     }
-    let (stream, binding) = tls::handshake(endpoint, Line::Tcp(stream)).await?;
+    let address = endpoint.address();
+    let stream = tls::handshake(&endpoint.tls, &endpoint.host, &address, stream).await?;
+    let binding = binding(&stream);
     Ok((Socket::Tls(Box::new(stream)), binding))
 }
 
-async fn offers_tls(stream: &mut TcpStream) -> io::Result<bool> {
+async fn offers_tls(stream: &mut Line) -> io::Result<bool> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
     stream.write_all(&request).await?;
@@ -95,42 +69,19 @@ fn unreachable(endpoint: &Endpoint, err: io::Error) -> Error {
     .because(err)
 }
 
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(line) => Pin::new(line).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
+/// RFC 5929 hashes the certificate with its signature's hash, SHA-256 for MD5, SHA-1 and SHA-256. Other
+/// signatures are rare on database servers; for them the login goes unbound.
+fn binding(stream: &TlsStream<Line>) -> Binding {
+    let chain = stream.get_ref().1.peer_certificates()?;
+    let certificate = chain.first()?;
+    signed_with_sha256(certificate).then(|| Sha256::digest(certificate).to_vec())
 }
 
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(line) => Pin::new(line).poll_write(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(line) => Pin::new(line).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(line) => Pin::new(line).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
+/// Looks for sha256WithRSAEncryption or ecdsa-with-SHA256, whose identifiers stand in the certificate.
+fn signed_with_sha256(certificate: &CertificateDer<'_>) -> bool {
+    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+    [RSA, ECDSA]
+        .iter()
+        .any(|oid| certificate.windows(oid.len()).any(|window| window == *oid))
 }

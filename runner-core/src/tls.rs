@@ -1,11 +1,9 @@
-//! TLS as libpq's modes mean it: <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+//! TLS to a database, as `DB_TLS_*` ask for it; the modes are libpq's: <https://www.postgresql.org/docs/current/libpq-ssl.html>.
 
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use runner_core::engine::{Tls, TlsMode};
-use runner_core::error::{Error, Kind, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -14,65 +12,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
-use sha2::{Digest, Sha256};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Endpoint;
-use super::line::Line;
-use super::socket::Binding;
+use crate::engine::{Tls, TlsMode};
+use crate::error::{Error, Kind, Result};
+use crate::socket::Line;
 
-/// Makes the TLS session and tells what SCRAM may bind to.
-pub(super) async fn handshake(
-    endpoint: &Endpoint,
+/// Makes the TLS session; `host` is what a certificate must name, `address` what an error does.
+pub async fn handshake(
+    tls: &Tls,
+    host: &str,
+    address: &str,
     stream: Line,
-) -> Result<(TlsStream<Line>, Binding)> {
-    let config = config(&endpoint.tls)?;
-    let name = ServerName::try_from(endpoint.host.clone()).map_err(|err| {
-        Error::new(
-            Kind::Config,
-            format!("DB_HOST {:?} is not a host name", endpoint.host),
-        )
-        .because(err)
+) -> Result<TlsStream<Line>> {
+    let config = config(tls)?;
+    let name = ServerName::try_from(host.to_owned()).map_err(|err| {
+        Error::new(Kind::Config, format!("DB_HOST {host:?} is not a host name")).because(err)
     })?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .map_err(|err| {
-            let certificate = matches!(
-                err.get_ref()
-                    .and_then(|inner| inner.downcast_ref::<rustls::Error>()),
-                Some(rustls::Error::InvalidCertificate(_))
-            );
-            let (kind, way_out) = if certificate {
-                (
-                    Kind::Denied,
-                    "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE",
-                )
-            } else {
-                (Kind::Unreachable, "")
-            };
-            Error::new(kind, format!("TLS with {}{way_out}", endpoint.address())).because(err)
-        })?;
-    // RFC 5929 hashes the certificate with its signature's hash, SHA-256 for MD5, SHA-1 and SHA-256. Other
-    // signatures are rare on database servers; for them the login goes unbound.
-    let binding = stream
-        .get_ref()
-        .1
-        .peer_certificates()
-        .and_then(|chain| chain.first())
-        .filter(|certificate| signed_with_sha256(certificate))
-        .map(|certificate| Sha256::digest(certificate).to_vec());
-    Ok((stream, binding))
-}
-
-/// Looks for sha256WithRSAEncryption or ecdsa-with-SHA256, whose identifiers stand in the certificate.
-fn signed_with_sha256(certificate: &CertificateDer<'_>) -> bool {
-    const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
-    const ECDSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-    [RSA, ECDSA]
-        .iter()
-        .any(|oid| certificate.windows(oid.len()).any(|window| window == *oid))
+    let connector = TlsConnector::from(Arc::new(config));
+    connector.connect(name, stream).await.map_err(|err| {
+        let certificate = matches!(
+            err.get_ref()
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+            Some(rustls::Error::InvalidCertificate(_))
+        );
+        let (kind, way_out) = if certificate {
+            (
+                Kind::Denied,
+                "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE",
+            )
+        } else {
+            (Kind::Unreachable, "")
+        };
+        Error::new(kind, format!("TLS with {address}{way_out}")).because(err)
+    })
 }
 
 fn config(tls: &Tls) -> Result<ClientConfig> {

@@ -1,13 +1,13 @@
-//! @TITLE@'s part of the proof.
+//! NEWCOMER's part of the proof.
 
 use super::{Client, Hooks, Measure, Program, ServerSpec};
 use crate::server::Server;
 use crate::shell::Result;
 
 /// The engine's hooks.
-pub struct @TYPE@;
+pub struct Newcomer;
 
-impl Hooks for @TYPE@ {
+impl Hooks for Newcomer {
     fn server(&self) -> ServerSpec {
         ServerSpec {
             environment: vec![],
@@ -38,5 +38,5 @@ impl Hooks for @TYPE@ {
 }
 
 fn missing<T>(what: &str) -> Result<T> {
-    Err(format!("@NAME@: this engine has no {what} yet").into())
+    Err(format!("newcomer: this engine has no {what} yet").into())
 }

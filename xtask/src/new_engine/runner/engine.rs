@@ -1,4 +1,4 @@
-//! The engine seam, for @TITLE@: what is not there yet is refused by name.
+//! The engine seam, for NEWCOMER: what is not there yet is refused by name.
 
 use runner_core::engine::{
     Database, Dump, Engine, Finished, Foreign, Opened, Piece, Probe, Restored, Scope, Target,
@@ -9,13 +9,13 @@ use runner_core::source::Backup;
 
 use crate::options::Options;
 
-/// @TITLE@.
-pub(crate) struct @TYPE@;
+/// NEWCOMER.
+pub(crate) struct Newcomer;
 
-impl Engine for @TYPE@ {
-    const NAME: &'static str = "@NAME@";
-    const DEFAULT_PORT: u16 = @PORT@;
-    const HAS_DATABASES: bool = @HAS_DATABASES@;
+impl Engine for Newcomer {
+    const NAME: &'static str = "newcomer";
+    const DEFAULT_PORT: u16 = 4711;
+    const HAS_DATABASES: bool = true;
     type Options = Options;
     type Dump = NoDump;
 
@@ -66,7 +66,7 @@ impl Dump for NoDump {
 }
 
 fn missing(what: &str) -> Error {
-    let why = format!("@NAME@: this engine has no {what} yet");
+    let why = format!("newcomer: this engine has no {what} yet");
     Error::new(Kind::Unfit, why)
 }
 
@@ -91,7 +91,7 @@ mod tests {
             connect_timeout: Duration::from_millis(1),
             job_id: "test".into(),
         };
-        let engine = @TYPE@::new(database, Options).expect("an engine");
+        let engine = Newcomer::new(database, Options).expect("an engine");
         let err = engine.probe().await.expect_err("nothing listens there");
         assert_eq!(err.kind(), Kind::Unreachable, "{err}");
     }

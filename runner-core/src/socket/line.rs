@@ -23,8 +23,10 @@ const NAP: Duration = Duration::from_millis(1);
 const MOST_DOUBLINGS: u32 = 4;
 
 /// A connection without its protocol.
-pub(super) enum Line {
+pub enum Line {
+    /// Over the network.
     Tcp(TcpStream),
+    /// On this machine.
     Unix(UnixStream),
     /// Nobody is told when bytes arrive: they are looked for.
     Clocked(net::TcpStream, Pin<Box<Nap>>),
@@ -32,7 +34,8 @@ pub(super) enum Line {
     Gone,
 }
 
-pub(super) struct Nap {
+/// The clock.
+pub struct Nap {
     sleep: Pin<Box<Sleep>>,
     is_over: bool,
     n_vain: u32,
@@ -40,7 +43,7 @@ pub(super) struct Nap {
 
 impl Line {
     /// Reads by the clock from now on, or by events again. A Unix socket holds too little for the clock.
-    pub(super) fn read_by_clock(&mut self, by_clock: bool) -> io::Result<()> {
+    pub fn read_by_clock(&mut self, by_clock: bool) -> io::Result<()> {
         *self = match (std::mem::replace(self, Self::Gone), by_clock) {
             (Self::Tcp(stream), true) => Self::Clocked(stream.into_std()?, Box::pin(Nap::new())),
             (Self::Clocked(stream, _), false) => Self::Tcp(TcpStream::from_std(stream)?),

@@ -1,25 +1,65 @@
-//! Reads a tar of small tables: each directory's members, joined, are one table's copy.
+//! Reads a tar of small tables: each directory's members, joined, are one table's rows.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use runner_core::error::{Error, Kind, Result, from_io};
-use runner_core::stream::{BLOCK_BYTES, ByteStream};
 use tokio::sync::mpsc;
 use tokio_util::io::{StreamReader, SyncIoBridge};
 
+use crate::error::{Error, Kind, Result, from_io};
+use crate::manifest::{Artifact, Data};
+use crate::stream::{BLOCK_BYTES, ByteStream};
+
 /// One table.
-pub(crate) struct Member {
+pub struct Member {
     /// Its name in the manifest.
-    pub(crate) directory: String,
+    pub directory: String,
     /// To be read to its end before the next member comes.
-    pub(crate) body: ByteStream,
+    pub body: ByteStream,
+}
+
+/// The tables of a tar artifact, one after the other, held to what the manifest says is in it.
+pub struct Tables {
+    members: BoxStream<'static, Result<Member>>,
+    by_member: BTreeMap<String, Data>,
+    path: String,
+}
+
+impl Tables {
+    pub fn new(artifact: &Artifact, body: ByteStream) -> Self {
+        let by_member = artifact
+            .data
+            .iter()
+            .filter_map(|data| Some((data.member.clone()?, data.clone())));
+        Self {
+            members: members(body),
+            by_member: by_member.collect(),
+            path: artifact.path.clone(),
+        }
+    }
+
+    /// The next table and its rows, which are to be read to their end before the one after; `None` once all came.
+    pub async fn next(&mut self) -> Result<Option<(Data, ByteStream)>> {
+        let damaged = |what: String| Error::new(Kind::Integrity, format!("{} {what}", self.path));
+        let Some(member) = self.members.next().await else {
+            return match self.by_member.len() {
+                0 => Ok(None),
+                n => Err(damaged(format!("lacks {n} of its tables"))),
+            };
+        };
+        let Member { directory, body } = member?;
+        match self.by_member.remove(&directory) {
+            Some(data) => Ok(Some((data, body))),
+            None => Err(damaged(format!("holds {directory}, which is no table's"))),
+        }
+    }
 }
 
 /// Splits the tar; a damaged one ends in an error, in the body that it cuts.
-pub(crate) fn members(body: ByteStream) -> BoxStream<'static, Result<Member>> {
+pub fn members(body: ByteStream) -> BoxStream<'static, Result<Member>> {
     let (sender, receiver) = mpsc::channel(1);
     let reader = SyncIoBridge::new(StreamReader::new(body.map_err(std::io::Error::from)));
     tokio::task::spawn_blocking(move || {

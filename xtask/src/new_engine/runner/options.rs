@@ -1,4 +1,4 @@
-//! Settings that only @TITLE@ has.
+//! Settings that only NEWCOMER has.
 
 use runner_core::env::{Env, FromEnv, Key};
 

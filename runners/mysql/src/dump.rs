@@ -1,0 +1,382 @@
+//! A backup: the moment held open, the plan of what to read in it, and whether definitions stayed as they were.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream;
+use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
+use runner_core::error::{Error, Kind, Result};
+use runner_core::progress::Progress;
+use runner_core::rows::{self as bodies, Job};
+use runner_core::stream::BLOCK_BYTES;
+
+use crate::details::{DatabaseDetails, Details};
+use crate::options::Options;
+use crate::plan::{self, Unit};
+use crate::rows::{self, Select, component};
+use crate::server::Server;
+use crate::snapshot::{self, Lockable, Snapshot};
+use crate::tables::{self, Source};
+use crate::wire::Connection;
+use crate::{accounts, cut, privileges, schema, sql};
+
+/// What `begin` makes.
+pub struct MyDump {
+    server: Server,
+    pieces: Vec<Piece>,
+    units: BTreeMap<String, Work>,
+    snapshot: Snapshot,
+    details: Details,
+    /// By database: the tables as they were, in the order of `details.databases`.
+    sources: Vec<Vec<Source>>,
+    progress: Progress,
+}
+
+/// What stands behind a piece's name.
+enum Work {
+    Script(Bytes),
+    Rows(Box<Job<Select>>),
+    Small(Vec<Job<Select>>),
+}
+
+impl Work {
+    fn rank(&self) -> u8 {
+        let is_loose = match self {
+            Self::Script(_) => return 0,
+            Self::Rows(job) => job.query.is_loose,
+            Self::Small(jobs) => jobs.iter().any(|job| job.query.is_loose),
+        };
+        if is_loose { 1 } else { 2 }
+    }
+}
+
+/// A database before its snapshot.
+struct Found {
+    details: DatabaseDetails,
+    /// Tables whose rows are wanted.
+    wanted: Vec<Source>,
+    /// All tables, whose definitions are wanted.
+    all: Vec<Source>,
+}
+
+impl MyDump {
+    /// Looks what there is, takes the snapshot, then plans.
+    pub(crate) async fn begin(
+        server: &Server,
+        options: &Options,
+        scope: &Scope,
+        names: Vec<String>,
+        all: bool,
+    ) -> Result<Self> {
+        let mut catalog = server.connect().await?;
+        let mut found = Vec::new();
+        let mut seen = Vec::new();
+        for name in &names {
+            privileges::check(&mut catalog, server, name, scope.content).await?;
+            found.push(look(&mut catalog, scope, name, all, &mut seen).await?);
+        }
+        refuse_unmatched(scope, &seen)?;
+        let lockable: Vec<Lockable> = found.iter().flat_map(Found::lockable).collect();
+        if options.refuse_nontransactional {
+            snapshot::refuse_nontransactional(&lockable)?;
+        }
+        let snapshot =
+            Snapshot::take(server, scope.parallelism, &lockable, options.lock_timeout).await?;
+        let mut dump = Self {
+            server: server.clone(),
+            pieces: Vec::new(),
+            units: BTreeMap::new(),
+            snapshot,
+            details: Details {
+                family: server.family.name().to_owned(),
+                server_version: server.version.clone(),
+                accounts: false,
+                databases: Vec::new(),
+            },
+            sources: Vec::new(),
+            progress: scope.progress.clone(),
+        };
+        if all && scope.content != Content::DataOnly {
+            let script = accounts::script(&mut catalog, server).await?;
+            dump.details.accounts = true;
+            let n_bytes = script.len() as u64;
+            let work = Work::Script(script.into());
+            dump.add("accounts.sql".to_owned(), "accounts", n_bytes, work);
+        }
+        for found in found {
+            dump.plan_database(&mut catalog, scope, found).await?;
+        }
+        catalog.close().await;
+        // What every restore needs first is read first, then what writers are kept off; then the largest, so that none
+        // is left alone at the end.
+        let units = &dump.units;
+        dump.pieces.sort_by_key(|piece| {
+            let rank = units.get(&piece.name).map_or(0, Work::rank);
+            (rank, std::cmp::Reverse(piece.estimated_bytes))
+        });
+        Ok(dump)
+    }
+
+    fn add(&mut self, name: String, kind: &'static str, estimated_bytes: u64, work: Work) {
+        self.units.insert(name.clone(), work);
+        self.pieces.push(Piece {
+            name,
+            kind,
+            estimated_bytes,
+        });
+    }
+
+    async fn plan_database(
+        &mut self,
+        catalog: &mut Connection,
+        scope: &Scope,
+        found: Found,
+    ) -> Result<()> {
+        let Found {
+            mut details,
+            wanted,
+            all,
+        } = found;
+        // Read again: the snapshot is of a later moment than the first look.
+        let now = tables::read(catalog, &details.name).await?;
+        refuse_changed(&details.name, &all, &now)?;
+        // What is new may be from before the snapshot.
+        refuse_changed(&details.name, &now, &all)?;
+        let prefix = details.prefix.clone();
+        if details.has_schema {
+            let scripts = schema::read(catalog, &details.name, &all).await?;
+            details.definers = scripts.definers.into_iter().collect();
+            details.n_sequences = scripts.n_sequences;
+            for (name, kind, script) in [
+                ("schema.sql", "schema", scripts.tables),
+                ("indexes.sql", "indexes", scripts.indexes),
+                ("objects.sql", "objects", scripts.objects),
+            ] {
+                let n_bytes = script.len() as u64;
+                let work = Work::Script(script.into());
+                self.add(format!("{prefix}{name}"), kind, n_bytes, work);
+            }
+        }
+        let mut cutter = self.server.connect().await?;
+        cutter.execute(sql::RAW_RESULTS).await?;
+        let (covered, loose): (Vec<Source>, Vec<Source>) = wanted
+            .into_iter()
+            .partition(|source| source.is_transactional);
+        let mut n_tars = 0;
+        for (sources, is_loose) in [(loose, true), (covered, false)] {
+            let mut bounds = BTreeMap::new();
+            for (n, source) in sources.iter().enumerate() {
+                let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
+                let cuts = cuts.map_err(|err| {
+                    let name = details.data_name(&source.table);
+                    err.while_doing(format!("cut {name} into ranges"))
+                })?;
+                bounds.insert(n, cuts);
+            }
+            let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
+            self.add_units(&details, &sources, units, is_loose, &mut n_tars);
+        }
+        cutter.close().await;
+        self.details.databases.push(details);
+        self.sources.push(all);
+        Ok(())
+    }
+
+    fn add_units(
+        &mut self,
+        database: &DatabaseDetails,
+        sources: &[Source],
+        units: Vec<(Unit, u64)>,
+        is_loose: bool,
+        n_tars: &mut usize,
+    ) {
+        let prefix = &database.prefix;
+        let from = database.name.as_str();
+        let mut n_jobs = 0;
+        for (unit, estimated_bytes) in units {
+            match unit {
+                Unit::Rows {
+                    table,
+                    range,
+                    n: part,
+                    of,
+                } => {
+                    let Some(source) = sources.get(table) else {
+                        continue;
+                    };
+                    let range = range.as_deref();
+                    let job = rows::job(database, &source.table, from, range, is_loose);
+                    n_jobs += 1;
+                    let name = match of {
+                        1 => format!("{prefix}data/{}.tsv", job.member),
+                        _ => format!("{prefix}data/{}/{part:05}.tsv", job.member),
+                    };
+                    self.add(name, "rows", estimated_bytes, Work::Rows(Box::new(job)));
+                }
+                Unit::Small(tables) => {
+                    let jobs = tables.iter().filter_map(|table| sources.get(*table));
+                    let jobs: Vec<Job<Select>> = jobs
+                        .map(|it| rows::job(database, &it.table, from, None, is_loose))
+                        .collect();
+                    n_jobs += jobs.len();
+                    let name = format!("{prefix}data/small-{n_tars:05}.tar");
+                    *n_tars += 1;
+                    self.add(name, "small", estimated_bytes, Work::Small(jobs));
+                }
+            }
+        }
+        if is_loose {
+            let n_loose = &self.snapshot.sessions.n_loose;
+            n_loose.fetch_add(n_jobs, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Dump for MyDump {
+    fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    async fn open(&self, piece: &Piece) -> Result<Opened> {
+        let work = self.units.get(&piece.name);
+        match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
+            Work::Rows(job) => bodies::open_one(&self.snapshot.sessions, job, &self.progress).await,
+            Work::Small(jobs) => Ok(bodies::open_tar(
+                &self.snapshot.sessions,
+                jobs.clone(),
+                rows::SUFFIX,
+                &self.progress,
+            )),
+            Work::Script(script) => {
+                let script = script.clone();
+                let blocks: Vec<_> = (0..script.len())
+                    .step_by(BLOCK_BYTES)
+                    .map(|at| Ok(script.slice(at..script.len().min(at + BLOCK_BYTES))))
+                    .collect();
+                Ok(Opened {
+                    body: stream::iter(blocks).boxed(),
+                    proof: Proof::default(),
+                })
+            }
+        }
+    }
+
+    async fn finish(self) -> Result<Finished> {
+        let mut catalog = self.server.connect().await?;
+        for (database, before) in self.details.databases.iter().zip(&self.sources) {
+            let now = tables::read(&mut catalog, &database.name).await?;
+            refuse_changed(&database.name, before, &now)?;
+        }
+        catalog.close().await;
+        let consistency = self.snapshot.release().await?;
+        let details = serde_json::to_value(&self.details)
+            .map_err(|err| Error::new(Kind::Bug, "render details").because(err))?;
+        Ok(Finished {
+            consistency,
+            details,
+        })
+    }
+}
+
+impl Found {
+    fn lockable(&self) -> impl Iterator<Item = Lockable> {
+        self.wanted.iter().map(|source| Lockable {
+            database: self.details.name.clone(),
+            table: source.table.name.clone(),
+            is_transactional: source.is_transactional,
+        })
+    }
+}
+
+/// What a database holds and what of it is wanted; all names of tables go to `seen`.
+async fn look(
+    catalog: &mut Connection,
+    scope: &Scope,
+    name: &str,
+    all: bool,
+    seen: &mut Vec<String>,
+) -> Result<Found> {
+    let (charset, collation) = tables::charset(catalog, name).await?;
+    let mut details = DatabaseDetails {
+        name: name.to_owned(),
+        prefix: match all {
+            true => format!("{}/", component(name)),
+            false => String::new(),
+        },
+        charset,
+        collation,
+        has_schema: scope.content != Content::DataOnly,
+        ..DatabaseDetails::default()
+    };
+    let all = tables::read(catalog, name).await?;
+    let mut wanted = Vec::new();
+    for source in &all {
+        let plain = details.plain_name(&source.table.name);
+        let included = scope.include.is_empty() || scope.include.matches(&plain);
+        if included && !scope.exclude.matches(&plain) && scope.content != Content::SchemaOnly {
+            wanted.push(source.clone());
+        } else {
+            let name = details.data_name(&source.table);
+            details.without_rows.push(name);
+        }
+        seen.push(plain);
+    }
+    details.uses = all.iter().flat_map(|source| source.uses.clone()).collect();
+    details.uses.insert(details.collation.clone());
+    details.tables = wanted.iter().map(|source| source.table.clone()).collect();
+    Ok(Found {
+        details,
+        wanted,
+        all,
+    })
+}
+
+/// A snapshot covers rows and no definitions: a change of one on the way would make a backup of two moments.
+fn refuse_changed(database: &str, before: &[Source], now: &[Source]) -> Result<()> {
+    let stamps: BTreeMap<&str, &str> = now
+        .iter()
+        .map(|source| (source.table.name.as_str(), source.stamp.as_str()))
+        .collect();
+    let changed: Vec<String> = before
+        .iter()
+        .filter_map(|source| {
+            let what = match stamps.get(source.table.name.as_str()) {
+                None => "is gone",
+                Some(stamp) if *stamp != source.stamp => "has another definition",
+                Some(_) => return None,
+            };
+            Some(format!(
+                "{} {what}",
+                sql::display_name(database, &source.table.name)
+            ))
+        })
+        .collect();
+    match changed.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::Unreachable,
+            format!(
+                "definitions changed during the backup, which would not be of one moment: {}; run it again when no ALTER, DROP, TRUNCATE or RENAME is under way",
+                changed.join(", ")
+            ),
+        )),
+    }
+}
+
+fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
+    for (key, patterns) in [
+        ("INCLUDE_TABLES", &scope.include),
+        ("EXCLUDE_TABLES", &scope.exclude),
+    ] {
+        let unmatched = patterns.unmatched(names.iter().map(String::as_str));
+        if !unmatched.is_empty() {
+            return Err(Error::new(
+                Kind::Config,
+                format!("{key}: no table matches {}", unmatched.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}

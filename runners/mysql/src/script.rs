@@ -1,0 +1,266 @@
+//! SQL scripts as the stock client reads them, cut into statements as they stream: quotes, comments, `DELIMITER`.
+
+use bytes::BytesMut;
+use runner_core::error::{Error, Kind, Result};
+
+/// A statement longer than this is nobody's: `max_allowed_packet` ends at 1 GiB.
+const MAX_STATEMENT_BYTES: usize = 1 << 30;
+
+/// Cuts statements off the front of what it is fed.
+pub(crate) struct Splitter {
+    held: BytesMut,
+    /// Looked at so far, from the front of `held`.
+    seen: usize,
+    state: State,
+    delimiter: Vec<u8>,
+    /// Whether only blanks and comments stand before `seen`.
+    is_blank: bool,
+    ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Plain,
+    Quoted(u8),
+    Line,
+    Block,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self {
+            held: BytesMut::new(),
+            seen: 0,
+            state: State::Plain,
+            delimiter: b";".to_vec(),
+            is_blank: true,
+            ended: false,
+        }
+    }
+}
+
+impl Splitter {
+    pub(crate) fn feed(&mut self, block: &[u8]) {
+        self.held.extend_from_slice(block);
+    }
+
+    /// After the last block: what is left may be a statement without a delimiter.
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether nothing more is to be fed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The next whole statement without its delimiter; `None` when more has to be fed, or nothing is left.
+    pub(crate) fn next_statement(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            match self.step() {
+                Step::More if self.held.len() > MAX_STATEMENT_BYTES => {
+                    return Err(Error::new(
+                        Kind::Unfit,
+                        "a statement longer than 1 GiB, or a quote that never ends",
+                    ));
+                }
+                Step::More if !self.ended => return Ok(None),
+                Step::More => {
+                    if self.state != State::Plain && self.state != State::Line {
+                        return Err(Error::new(
+                            Kind::Integrity,
+                            "the script ends within a quote or a comment: it was cut",
+                        ));
+                    }
+                    let is_blank = self.is_blank;
+                    let rest = self.cut(self.held.len(), 0);
+                    return Ok(Some(rest).filter(|rest| !is_blank && !rest.is_empty()));
+                }
+                Step::Statement(n_bytes, n_delimiter) => {
+                    let is_blank = self.is_blank;
+                    let statement = self.cut(n_bytes, n_delimiter);
+                    if !is_blank {
+                        return Ok(Some(statement));
+                    }
+                }
+                Step::On => {}
+            }
+        }
+    }
+
+    fn cut(&mut self, n_bytes: usize, n_delimiter: usize) -> Vec<u8> {
+        let statement = self.held.split_to(n_bytes.min(self.held.len()));
+        let _ = self.held.split_to(n_delimiter.min(self.held.len()));
+        (self.seen, self.state, self.is_blank) = (0, State::Plain, true);
+        statement.trim_ascii().to_vec()
+    }
+
+    /// One look further; never decides on bytes whose successors, which it needs, are not there yet.
+    fn step(&mut self) -> Step {
+        let rest = self.held.get(self.seen..).unwrap_or_default();
+        let (Some(byte), next) = (rest.first().copied(), rest.get(1).copied()) else {
+            return Step::More;
+        };
+        // What a quote or a line holds is passed over at once.
+        let passed = match self.state {
+            State::Quoted(quote) => rest.iter().position(|it| *it == quote || *it == b'\\'),
+            State::Line => rest.iter().position(|it| *it == b'\n'),
+            State::Plain | State::Block => Some(0),
+        };
+        match passed {
+            Some(0) => {}
+            passed => {
+                self.seen += passed.unwrap_or(rest.len());
+                return Step::On;
+            }
+        }
+        let needs_next = next.is_none() && !self.ended;
+        let (n_bytes, state) = match self.state {
+            State::Quoted(quote) => match byte {
+                b'\\' if quote != b'`' && needs_next => return Step::More,
+                b'\\' if quote != b'`' => (2, self.state),
+                _ if byte == quote => (1, State::Plain),
+                _ => (1, self.state),
+            },
+            State::Line if byte == b'\n' => (1, State::Plain),
+            State::Line => (1, State::Line),
+            State::Block if byte == b'*' && needs_next => return Step::More,
+            State::Block if byte == b'*' && next == Some(b'/') => (2, State::Plain),
+            State::Block => (1, State::Block),
+            State::Plain => return self.plain(byte),
+        };
+        self.seen = (self.seen + n_bytes).min(self.held.len());
+        self.state = state;
+        Step::On
+    }
+
+    fn plain(&mut self, byte: u8) -> Step {
+        let rest = self.held.get(self.seen..).unwrap_or_default();
+        // Long enough for the delimiter, a comment's start, and the word DELIMITER.
+        let enough = self.delimiter.len().max(10);
+        if rest.len() < enough && !self.ended {
+            return Step::More;
+        }
+        if rest.starts_with(&self.delimiter) {
+            return Step::Statement(self.seen, self.delimiter.len());
+        }
+        if self.is_blank && is_delimiter_order(rest) {
+            let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
+                if !self.ended {
+                    return Step::More;
+                }
+                return self.set_delimiter(rest.len());
+            };
+            return self.set_delimiter(end + 1);
+        }
+        let (n_bytes, state, is_code) = match rest {
+            [b'\'' | b'"' | b'`', ..] => (1, State::Quoted(byte), true),
+            [b'#', ..] => (1, State::Line, false),
+            [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', ..] | [b'-', b'-'] => {
+                (2, State::Line, false)
+            }
+            // What a version comment holds is code.
+            [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M', b'!', ..] => (3, State::Block, true),
+            [b'/', b'*', ..] => (2, State::Block, false),
+            _ => (1, State::Plain, !byte.is_ascii_whitespace()),
+        };
+        self.is_blank &= !is_code;
+        // The line's end itself ends the comment.
+        let n_bytes = if state == State::Line { 1 } else { n_bytes };
+        self.seen += n_bytes;
+        self.state = state;
+        Step::On
+    }
+
+    fn set_delimiter(&mut self, n_bytes: usize) -> Step {
+        let order = self.held.get(self.seen..self.seen + n_bytes);
+        let word = order.unwrap_or_default().trim_ascii();
+        let word = word.get(9..).unwrap_or_default().trim_ascii();
+        if !word.is_empty() {
+            self.delimiter = word.to_vec();
+        }
+        let n_bytes = self.seen + n_bytes;
+        self.cut(n_bytes, 0);
+        Step::On
+    }
+}
+
+enum Step {
+    On,
+    More,
+    /// A statement of so many bytes, and a delimiter after it.
+    Statement(usize, usize),
+}
+
+fn is_delimiter_order(rest: &[u8]) -> bool {
+    let is_word = rest
+        .get(..9)
+        .is_some_and(|it| it.eq_ignore_ascii_case(b"delimiter"));
+    is_word && rest.get(9).is_some_and(|it| *it == b' ' || *it == b'\t')
+}
+
+/// Without the comments that stand in front.
+pub(crate) fn without_comments(mut statement: &[u8]) -> &[u8] {
+    loop {
+        statement = statement.trim_ascii_start();
+        let end = match statement {
+            [b'#', ..] | [b'-', b'-', ..] => statement.iter().position(|byte| *byte == b'\n'),
+            [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M', b'!', ..] => return statement,
+            [b'/', b'*', ..] => {
+                let end = statement.windows(2).position(|pair| pair == b"*/");
+                end.map(|end| end + 1)
+            }
+            _ => return statement,
+        };
+        statement = end
+            .and_then(|end| statement.get(end + 1..))
+            .unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(script: &str, step: usize) -> Result<Vec<String>> {
+        let mut splitter = Splitter::default();
+        let mut statements = Vec::new();
+        let mut blocks = script.as_bytes().chunks(step);
+        loop {
+            while let Some(statement) = splitter.next_statement()? {
+                let statement = without_comments(&statement).to_vec();
+                statements.push(String::from_utf8(statement).unwrap());
+            }
+            match blocks.next() {
+                Some(block) => splitter.feed(block),
+                None if splitter.ended => return Ok(statements),
+                None => splitter.end(),
+            }
+        }
+    }
+
+    #[test]
+    fn a_script_is_cut_where_the_client_would_cut_it() {
+        let script = "-- it's; a comment\n# and; another\nSELECT ';', \"a\\\";b\", `c;``d`, 'it''s;' ; /* ; */ /*!50003 SET x = ';' */;\n\
+            ;; \nDELIMITER ;;\nCREATE PROCEDURE p() BEGIN SELECT 1; -- don't;\n SELECT 2; END ;;\ndelimiter $$\nSELECT 3$$\nDELIMITER ;\nSELECT 5 --1;\nSELECT 4";
+        let expected = [
+            "SELECT ';', \"a\\\";b\", `c;``d`, 'it''s;'",
+            "/*!50003 SET x = ';' */",
+            "CREATE PROCEDURE p() BEGIN SELECT 1; -- don't;\n SELECT 2; END",
+            "SELECT 3",
+            "SELECT 5 --1",
+            "SELECT 4",
+        ];
+        for step in [1, 2, 3, 7, 1000] {
+            assert_eq!(split(script, step).unwrap(), expected, "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_was_cut_within_a_value_is_damaged() {
+        let error = split("INSERT INTO t VALUES ('a", 5).unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity);
+        assert!(split("SELECT 1 -- the end", 5).is_ok());
+        assert!(split("", 5).unwrap().is_empty());
+    }
+}

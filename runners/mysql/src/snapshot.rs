@@ -1,0 +1,418 @@
+//! Sessions that see one moment, and what it took to make them.
+//!
+//! Each session begins a transaction with a consistent snapshot while nobody can write; the lock is held for that moment
+//! only. Which lock depends on what the login may do, from the least in the way of others to one session alone.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use runner_core::error::{Error, Kind, Result};
+use serde_json::{Value, json};
+
+use crate::server::{Family, Server};
+use crate::session::Pool;
+use crate::sql;
+use crate::wire::{Answer, Connection, has_code};
+
+/// A table to be read, as far as locks are concerned.
+#[derive(Clone, Debug)]
+pub(crate) struct Lockable {
+    pub(crate) database: String,
+    pub(crate) table: String,
+    /// Of an engine whose transactions a snapshot covers.
+    pub(crate) is_transactional: bool,
+}
+
+/// Where the rows of the moment are read.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    /// Transactions in the snapshot.
+    pub(crate) snapshot: Pool,
+    /// The one session that keeps writers off the tables without transactions. Another could not be sure to open them:
+    /// somebody's `FLUSH TABLES` would have it wait for this one.
+    pub(crate) loose: Pool,
+    /// How many readings of those tables are still to end, after which they are let go.
+    pub(crate) n_loose: Arc<AtomicUsize>,
+}
+
+/// One moment, held open.
+pub(crate) struct Snapshot {
+    pub(crate) sessions: Sessions,
+    n_sessions: usize,
+    /// Holds definitions as they are, where the server can do that.
+    guard: Option<Connection>,
+    /// For the manifest.
+    pub(crate) point: Value,
+}
+
+/// How the moment was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lock {
+    /// MariaDB's: commits wait, queries do not matter.
+    BackupStage,
+    /// `FLUSH TABLES WITH READ LOCK`.
+    Global,
+    /// `LOCK TABLES … READ` on every table.
+    Tables,
+    /// Nothing is locked: one session reads everything.
+    None,
+}
+
+impl Lock {
+    fn title(self) -> &'static str {
+        match self {
+            Self::BackupStage => "backup stage block_commit",
+            Self::Global => "flush tables with read lock",
+            Self::Tables => "lock tables read",
+            Self::None => "one session",
+        }
+    }
+
+    fn release(self) -> Option<&'static str> {
+        match self {
+            Self::BackupStage => Some("BACKUP STAGE END"),
+            Self::Global | Self::Tables => Some("UNLOCK TABLES"),
+            Self::None => None,
+        }
+    }
+}
+
+/// Snapshots without a lock begin like this too, so that a later one cannot be mistaken for an earlier.
+const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+
+impl Snapshot {
+    /// Takes the snapshot in `n_sessions` sessions, or in one where no lock can be had.
+    pub(crate) async fn take(
+        server: &Server,
+        n_sessions: usize,
+        tables: &[Lockable],
+        timeout: Duration,
+    ) -> Result<Self> {
+        let loose: Vec<&Lockable> = tables.iter().filter(|it| !it.is_transactional).collect();
+        // Everything that takes time is done before the lock.
+        let mut sessions = Vec::new();
+        for _ in 0..n_sessions.max(1) {
+            sessions.push(reader(server).await?);
+        }
+        let mut locker = server.connect().await?;
+        let guard = instance_lock(server).await?;
+        let lock = lock(server, &mut locker, tables, timeout).await?;
+        if lock == Lock::None {
+            refuse_loose(&loose)?;
+            sessions.truncate(1);
+        }
+        try_join_all(sessions.iter_mut().map(|session| session.execute(BEGIN))).await?;
+        let mut point = position(server, &mut locker).await;
+        let loose_session = match loose.is_empty() {
+            true => Vec::new(),
+            false => vec![lock_loose(server, &loose, timeout).await?],
+        };
+        if let Some(statement) = lock.release() {
+            locker.execute(statement).await.map_err(|err| {
+                err.while_doing("the lock that makes the backup consistent was lost before its end")
+            })?;
+        }
+        locker.close().await;
+        if let Value::Object(point) = &mut point {
+            point.insert("method".into(), lock.title().into());
+            point.insert("definitions_locked".into(), guard.is_some().into());
+        }
+        tracing::info!(
+            method = lock.title(),
+            sessions = sessions.len(),
+            definitions_locked = guard.is_some(),
+            nontransactional_tables = loose.len(),
+            "the snapshot is taken"
+        );
+        Ok(Self {
+            n_sessions: sessions.len(),
+            sessions: Sessions {
+                snapshot: Pool::fixed(sessions),
+                loose: Pool::fixed(loose_session),
+                n_loose: Arc::default(),
+            },
+            guard,
+            point,
+        })
+    }
+
+    /// Ends the transactions and lets go of what is still locked.
+    pub(crate) async fn release(self) -> Result<Value> {
+        if let Some(mut guard) = self.guard {
+            // Its end here shows that it held until now.
+            guard
+                .execute("UNLOCK INSTANCE")
+                .await
+                .map_err(|err| err.while_doing("a lock of the backup was lost before its end"))?;
+            guard.close().await;
+        }
+        let n_idle = self.sessions.snapshot.close().await;
+        self.sessions.loose.close().await;
+        if n_idle != self.n_sessions {
+            return Err(Error::new(
+                Kind::Bug,
+                "a session of the snapshot is still in use at its end",
+            ));
+        }
+        Ok(self.point)
+    }
+}
+
+async fn reader(server: &Server) -> Result<Connection> {
+    let mut session = server.connect().await?;
+    session
+        .execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        .await?;
+    session.execute(sql::RAW_RESULTS).await?;
+    Ok(session)
+}
+
+/// Refused for want of a privilege, or not understood.
+fn is_not_ours(err: &Error) -> bool {
+    matches!(err.kind(), Kind::Denied)
+        || [1064, 1235, 1289, 1290].iter().any(|it| has_code(err, *it))
+}
+
+/// `LOCK INSTANCE FOR BACKUP`: definitions stay as they are while the backup runs, and nothing else waits.
+async fn instance_lock(server: &Server) -> Result<Option<Connection>> {
+    if server.family == Family::MariaDb {
+        return Ok(None);
+    }
+    let mut guard = server.connect().await?;
+    match guard.execute("LOCK INSTANCE FOR BACKUP").await {
+        Ok(()) => Ok(Some(guard)),
+        Err(err) if is_not_ours(&err) => {
+            tracing::debug!(reason = %err, "definitions are not locked; a change is detected at the end");
+            guard.close().await;
+            Ok(None)
+        }
+        Err(err) => Err(err.while_doing("lock the instance for backup")),
+    }
+}
+
+/// Tries the locks in order.
+async fn lock(
+    server: &Server,
+    locker: &mut Connection,
+    tables: &[Lockable],
+    timeout: Duration,
+) -> Result<Lock> {
+    let seconds = timeout.as_secs().max(1);
+    locker
+        .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
+        .await?;
+    let backup_stages = [
+        "BACKUP STAGE START",
+        "BACKUP STAGE FLUSH",
+        "BACKUP STAGE BLOCK_DDL",
+        "BACKUP STAGE BLOCK_COMMIT",
+    ];
+    let mut ways: Vec<(Lock, Vec<String>)> = Vec::new();
+    if server.family == Family::MariaDb {
+        ways.push((Lock::BackupStage, backup_stages.map(str::to_owned).to_vec()));
+    }
+    ways.push((Lock::Global, vec!["FLUSH TABLES WITH READ LOCK".to_owned()]));
+    if !tables.is_empty() {
+        let all: Vec<&Lockable> = tables.iter().collect();
+        ways.push((Lock::Tables, vec![lock_tables(&all)]));
+    }
+    for (lock, statements) in ways {
+        match run(locker, &statements, timeout).await {
+            Ok(()) => return Ok(lock),
+            Err(err) if is_not_ours(&err) => {
+                tracing::info!(reason = %err, "no {} for this login", lock.title());
+                if lock == Lock::BackupStage {
+                    // A stage that was entered has to be left; none was if this is refused.
+                    let _ = locker.execute("BACKUP STAGE END").await;
+                }
+            }
+            Err(err) => return Err(explain(server, err, lock, seconds).await),
+        }
+    }
+    tracing::warn!(
+        "the login may lock nothing (RELOAD, or LOCK TABLES): one session reads everything, without parallelism"
+    );
+    Ok(Lock::None)
+}
+
+/// Waits no longer than `timeout`, whatever the server makes of its own setting.
+async fn run(locker: &mut Connection, statements: &[String], timeout: Duration) -> Result<()> {
+    let all = async {
+        for statement in statements {
+            locker.execute(statement).await?;
+        }
+        Ok(())
+    };
+    let patience = timeout + Duration::from_secs(5);
+    tokio::time::timeout(patience, all)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::new(
+                Kind::Unreachable,
+                "the server did not answer in time",
+            ))
+        })
+}
+
+fn lock_tables(tables: &[&Lockable]) -> String {
+    let names: Vec<String> = tables
+        .iter()
+        .map(|it| format!("{} READ", sql::qualified(&it.database, &it.table)))
+        .collect();
+    format!("LOCK TABLES {}", names.join(", "))
+}
+
+/// Names who is in the way, so that nobody has to guess.
+async fn explain(server: &Server, err: Error, lock: Lock, seconds: u64) -> Error {
+    let longest = async {
+        let mut connection = server.connect().await?;
+        connection
+            .query(
+                "SELECT ID, USER, TIME FROM information_schema.PROCESSLIST \
+                 WHERE COMMAND = 'Query' AND ID <> CONNECTION_ID() ORDER BY TIME DESC LIMIT 1",
+            )
+            .await
+    };
+    let who = match longest.await {
+        Ok(Answer { rows, .. }) => rows.first().map(|row| {
+            format!(
+                "; the longest statement is that of session {} ({}), running for {} s",
+                row.text(0),
+                row.text(1),
+                row.text(2)
+            )
+        }),
+        Err(_) => None,
+    };
+    err.while_doing(format!(
+        "no {} within {seconds} s (BACKUP_LOCK_TIMEOUT); the backup gave up rather than have other sessions wait behind it{}",
+        lock.title(),
+        who.unwrap_or_default()
+    ))
+}
+
+fn refuse_loose(loose: &[&Lockable]) -> Result<()> {
+    if loose.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Denied,
+        format!(
+            "{} without transactions, and the login may not lock them; GRANT LOCK TABLES, or leave them out with EXCLUDE_TABLES",
+            listed(loose)
+        ),
+    ))
+}
+
+/// `shop.a, shop.b and 3 more are tables`.
+fn listed(tables: &[&Lockable]) -> String {
+    const SHOWN: usize = 10;
+    let names: Vec<String> = tables
+        .iter()
+        .take(SHOWN)
+        .map(|it| sql::display_name(&it.database, &it.table))
+        .collect();
+    let more = match tables.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let are = match tables {
+        [_] => "is a table",
+        _ => "are tables",
+    };
+    format!("{}{more} {are}", names.join(", "))
+}
+
+/// Refuses tables without transactions where the setting says so.
+pub(crate) fn refuse_nontransactional(tables: &[Lockable]) -> Result<()> {
+    let loose: Vec<&Lockable> = tables.iter().filter(|it| !it.is_transactional).collect();
+    if loose.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Unfit,
+        format!(
+            "{} without transactions and BACKUP_NONTRANSACTIONAL=refuse; convert them to InnoDB, leave them out with EXCLUDE_TABLES, or set BACKUP_NONTRANSACTIONAL=lock",
+            listed(&loose)
+        ),
+    ))
+}
+
+/// Keeps writers off the tables that no snapshot covers; taken while the moment's lock still holds.
+async fn lock_loose(server: &Server, loose: &[&Lockable], timeout: Duration) -> Result<Connection> {
+    let mut guard = server.connect().await?;
+    let seconds = timeout.as_secs().max(1);
+    guard
+        .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
+        .await?;
+    guard.execute(sql::RAW_RESULTS).await?;
+    run(&mut guard, &[lock_tables(loose)], timeout)
+        .await
+        .map_err(|err| {
+            err.while_doing(format!(
+                "{} without transactions, which have to be locked while they are read (LOCK TABLES)",
+                listed(loose)
+            ))
+        })?;
+    Ok(guard)
+}
+
+/// The place in the binary log, and on a replica in its source's; what the login may not see is left out.
+async fn position(server: &Server, locker: &mut Connection) -> Value {
+    let mut point = serde_json::Map::new();
+    if server.has_binlog
+        && let Some(answer) =
+            first_understood(locker, &["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"]).await
+    {
+        let mut add = |key: &str, name: &str| {
+            if let Some(value) = answer.named(name).filter(|it| !it.is_empty()) {
+                point.insert(key.into(), value.replace('\n', "").into());
+            }
+        };
+        add("binlog_file", "File");
+        add("binlog_position", "Position");
+        add("gtid_set", "Executed_Gtid_Set");
+    }
+    let gtid = match server.family {
+        Family::MariaDb => "SELECT @@global.gtid_binlog_pos",
+        Family::MySql => "SELECT @@global.gtid_executed",
+    };
+    if !point.contains_key("gtid_set")
+        && let Ok(Some(gtid)) = locker.query_one(gtid).await
+        && !gtid.is_empty()
+    {
+        point.insert("gtid_set".into(), gtid.replace('\n', "").into());
+    }
+    if let Some(answer) =
+        first_understood(locker, &["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"]).await
+        && !answer.rows.is_empty()
+    {
+        let any = |names: [&str; 2]| names.iter().find_map(|name| answer.named(name));
+        point.insert(
+            "source".into(),
+            json!({
+                "host": any(["Source_Host", "Master_Host"]),
+                "binlog_file": any(["Relay_Source_Log_File", "Relay_Master_Log_File"]),
+                "binlog_position": any(["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"]),
+            }),
+        );
+    }
+    Value::Object(point)
+}
+
+/// The answer to the first statement that this server knows.
+async fn first_understood(connection: &mut Connection, statements: &[&str]) -> Option<Answer> {
+    for statement in statements {
+        match connection.query(statement).await {
+            Ok(answer) => return Some(answer),
+            Err(err) if has_code(&err, 1064) => {}
+            Err(err) => {
+                tracing::info!(reason = %err, "{statement} is not for this login; the manifest goes without");
+                return None;
+            }
+        }
+    }
+    None
+}
