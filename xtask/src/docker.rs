@@ -80,7 +80,9 @@ impl Build<'_> {
             self.tag,
             "--file",
         ])
-        .arg(self.dockerfile.to_string_lossy());
+        .arg(self.dockerfile.to_string_lossy())
+        // An image and nothing around it, so that its ID is what a registry says of it, whatever built it.
+        .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         for (name, value) in self.args {
             build = build.args(["--build-arg", &format!("{name}={value}")]);
         }

@@ -2,7 +2,7 @@
 
 use super::{Client, Hooks, Measure, Program, ServerSpec};
 use crate::server::Server;
-use crate::shell::{Context, Result};
+use crate::shell::{Cmd, Context, Result};
 
 /// What the test data fill.
 pub const DATABASE: &str = "shop";
@@ -55,21 +55,27 @@ pub fn fill(server: &Server, n: u32) -> Result<()> {
 
 /// Runs SQL as superuser; yields unaligned rows.
 pub fn psql(server: &Server, database: &str, sql: &str) -> Result<String> {
-    let program = ["psql", "--username=postgres", "--no-psqlrc", "--quiet"];
-    server
-        .exec(&program)
-        .args(["-At", "--set=ON_ERROR_STOP=1", "--dbname", database])
+    client(server, "psql")
+        .args(["--no-psqlrc", "--quiet", "-At", "--set=ON_ERROR_STOP=1"])
+        .args(["--dbname", database])
         .input(sql)
         .read()
         .context(format!("SQL in {database}"))
+}
+
+/// A client program beside the server, by TCP: where the socket is depends on who built the server.
+fn client(server: &Server, program: &str) -> Cmd {
+    let login = r#"PGPASSWORD=$POSTGRES_PASSWORD exec "$0" "$@""#;
+    let address = ["--host=127.0.0.1", "--username=postgres"];
+    server.exec(&["sh", "-c", login, program]).args(address)
 }
 
 /// Everything that a restore must bring back, by the server's own means: rows and their content, sequences, large
 /// objects, indexes, constraints, and all definitions.
 pub fn measure(server: &Server, database: &str) -> Result<Measure> {
     let content = psql(server, database, MEASURE)?;
-    let dump = ["pg_dump", "--username=postgres", "--schema-only", database];
-    let schema = server.exec(&dump).read()?;
+    let dump = client(server, "pg_dump").args(["--schema-only", database]);
+    let schema = dump.read()?;
     // Recent versions fence their dumps with a random word.
     let lines = schema
         .lines()
