@@ -221,27 +221,3 @@ fn tables_without_transactions_are_locked_or_refused_as_asked() {
             .contains("is a table without transactions")
     );
 }
-
-/// Whoever flushes waits for the locked tables, and whoever opens one of them then waits for the flush.
-#[test]
-fn a_flush_by_somebody_else_does_not_stop_a_backup_of_tables_without_transactions() {
-    let server = world().mysql("mysql:5.7");
-    let database = server.create_database("flushed");
-    server.sql(
-        &database,
-        "create table t (a int) engine=myisam; insert into t values (1)",
-    );
-    let store = Directory::new();
-    let running = start(server, &database, "backup", store.env());
-    running.wait_for("the snapshot is taken");
-    running.signal("STOP");
-    let flush = server.spawn_sql(&database, "flush tables");
-    let is_waiting =
-        "select count(*) from information_schema.processlist where info = 'flush tables'";
-    while server.sql("", is_waiting) == "0" {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    running.signal("CONT");
-    running.wait().good();
-    flush.wait().good();
-}
