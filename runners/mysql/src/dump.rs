@@ -61,8 +61,8 @@ impl MyDump {
         let mut catalog = server.connect().await?;
         let mut found = Vec::new();
         let mut seen = Vec::new();
+        privileges::check(&mut catalog, server, &names, scope.content).await?;
         for name in &names {
-            privileges::check(&mut catalog, server, name, scope.content).await?;
             found.push(look(&mut catalog, scope, name, all, &mut seen).await?);
         }
         refuse_unmatched(scope, &seen)?;
