@@ -19,7 +19,7 @@ use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
-use crate::{cut, privileges, schema, sql};
+use crate::{accounts, cut, privileges, schema, sql};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -89,6 +89,9 @@ impl MyDump {
         for found in found {
             dump.plan_database(&mut catalog, scope, found).await?;
         }
+        if all && scope.content != Content::DataOnly {
+            dump.plan_accounts(&mut catalog).await?;
+        }
         catalog.close().await;
         // What every restore needs first is read first; then the largest, so that none is left alone at the end.
         dump.pieces.sort_by_key(|piece| {
@@ -105,6 +108,21 @@ impl MyDump {
             kind,
             estimated_bytes,
         });
+    }
+
+    async fn plan_accounts(&mut self, catalog: &mut Connection) -> Result<()> {
+        let Some(scripts) = accounts::scripts(catalog, self.server.family).await? else {
+            return Ok(());
+        };
+        self.details.accounts = true;
+        for (name, kind, script) in [
+            ("accounts.sql", "accounts", scripts.accounts),
+            ("grants.sql", "grants", scripts.grants),
+        ] {
+            let n_bytes = script.len() as u64;
+            self.add(name.to_owned(), kind, n_bytes, Work::Script(script.into()));
+        }
+        Ok(())
     }
 
     async fn plan_database(

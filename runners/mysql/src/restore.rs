@@ -1,5 +1,6 @@
 //! Restoring a backup of ours: check everything, fill, prove, then add what may fire or look at rows.
 
+mod accounts;
 mod insert;
 mod load;
 mod objects;
@@ -27,6 +28,8 @@ pub(crate) use place::Place;
 /// What one restore has settled before it begins.
 struct Plan {
     server: Server,
+    /// Of the databases that were chosen.
+    details: Details,
     /// Each with where it goes.
     databases: Vec<(DatabaseDetails, Place)>,
 }
@@ -45,7 +48,7 @@ async fn plan(site: &Site, manifest: &Manifest, target: &Target) -> Result<Plan>
     }
     let server = site.server().await?;
     let mut databases = Vec::new();
-    for database in details.databases {
+    for database in details.databases.clone() {
         let name = match is_single && named != "*" {
             true => named.to_owned(),
             false => database.name.clone(),
@@ -55,7 +58,11 @@ async fn plan(site: &Site, manifest: &Manifest, target: &Target) -> Result<Plan>
         let place = Place::find(&server, &name, &database, target).await?;
         databases.push((database, place));
     }
-    Ok(Plan { server, databases })
+    Ok(Plan {
+        server,
+        details,
+        databases,
+    })
 }
 
 fn check_tables_wanted(database: &DatabaseDetails, target: &Target) -> Result<()> {
@@ -129,6 +136,7 @@ pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result
     let plan = plan(site, backup.manifest(), target).await?;
     let mut restored = Restored::default();
     let mut names = Vec::new();
+    let accounts = accounts::Accounts::create(&plan.server, &plan.details, backup, target).await?;
     for (database, place) in plan.databases {
         let context = Context {
             server: &plan.server,
@@ -148,6 +156,7 @@ pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result
         restored.rows += done.rows;
         names.push(done.summary);
     }
+    names.extend(accounts.grant(&plan.server, backup, target).await?);
     restored.summary = names.join("; ");
     Ok(restored)
 }

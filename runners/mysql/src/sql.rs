@@ -62,7 +62,7 @@ pub(crate) const PIN_SESSION: [&str; 2] = [
 ];
 
 /// What only some servers know; each is set where it is there and the login may.
-pub(crate) const PIN_WHERE_KNOWN: [(&str, &str); 7] = [
+pub(crate) const PIN_WHERE_KNOWN: [(&str, &str); 8] = [
     ("max_execution_time", "0"),
     ("max_statement_time", "0"),
     ("information_schema_stats_expiry", "0"),
@@ -70,6 +70,7 @@ pub(crate) const PIN_WHERE_KNOWN: [(&str, &str); 7] = [
     ("idle_readonly_transaction_timeout", "0"),
     ("sql_generate_invisible_primary_key", "0"),
     ("system_versioning_alter_history", "'KEEP'"),
+    ("print_identified_with_as_hex", "1"),
 ];
 
 /// Values as they are stored, each in its own character set.

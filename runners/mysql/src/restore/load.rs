@@ -36,12 +36,7 @@ impl Context<'_> {
             let directory = name.rsplit_once('/').map(|(directory, _)| directory);
             directory.unwrap_or_default() == prefix
         })?;
-        Some(Statements {
-            body: self.backup.open(artifact, self.target.progress.clone()),
-            splitter: Splitter::default(),
-            header: Header::default(),
-            ended: false,
-        })
+        Some(Statements::of(self.backup, artifact))
     }
 }
 
@@ -53,6 +48,15 @@ pub(super) struct Statements {
 }
 
 impl Statements {
+    pub(super) fn of(backup: &Backup, artifact: &Artifact) -> Self {
+        Self {
+            body: backup.open(artifact, Progress::default()),
+            splitter: Splitter::default(),
+            header: Header::default(),
+            ended: false,
+        }
+    }
+
     pub(super) async fn next(&mut self) -> Result<Option<Statement>> {
         loop {
             if let Some(statement) = self.splitter.next_statement()? {
