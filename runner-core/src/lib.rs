@@ -75,8 +75,8 @@
 //! | a compression | `codec/compress.rs`, `codec/decompress.rs`, its suffix in `codec.rs` |
 //! | a store that OpenDAL speaks | a feature in `Cargo.toml`, an arm in `store/connect.rs` and in `job/store/place.rs`, its keys |
 //! | another kind of store | one implementor of [`store::Store`] that passes `testing::conformance`, and the arm above |
-//! | an engine | a crate in `runners/` that implements [`engine::Engine`]; a Dockerfile template; rows in `images/versions.toml`; tests in `tests/`. Nothing here |
-//! | a version of an engine | one row in `images/versions.toml`, then `cargo xtask render` |
+//! | an engine | a crate in `runners/` that implements [`engine::Engine`]; a Dockerfile template; rows in `images/versions.toml`; its part of the proof in `xtask/src/hooks/`; tests in `tests/`: `cargo xtask new-engine` begins all of it. Nothing here |
+//! | a version of an engine | one row in `images/versions.toml`, which `cargo xtask new-version` adds and renders |
 //! | a field of the manifest | `manifest.rs`, with a default for the backups that lack it; a new meaning needs a new [`manifest::FORMAT`] |
 //!
 //! # Where it is not the obvious way, and why

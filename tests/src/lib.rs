@@ -8,6 +8,7 @@
 
 mod bucket;
 mod http_proxy;
+mod mysql;
 mod postgres;
 mod receiver;
 mod run;
@@ -16,8 +17,12 @@ mod world;
 
 pub use bucket::{Bucket, Minio};
 pub use http_proxy::{HttpProxy, Trouble};
+pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use receiver::Receiver;
-pub use run::{Env, Run, Running, run_image, run_runner, spawn_program, spawn_runner};
+pub use run::{
+    Env, Run, Running, run_image, run_runner, spawn_engine, spawn_program, spawn_runner,
+    spawn_xtask,
+};
 pub use tcp_proxy::{Hitch, TcpProxy};
 pub use world::{Seat, World, world};

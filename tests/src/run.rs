@@ -173,7 +173,12 @@ pub fn run_runner(env: impl Into<Env>, args: &[&str]) -> Run {
 
 /// Starts the local PostgreSQL runner.
 pub fn spawn_runner(env: impl Into<Env>, args: &[&str]) -> Running {
-    let mut command = Command::new(format!("{}/postgresql-runner", setting("PLANB_RUNNERS")));
+    spawn_engine("postgresql", env, args)
+}
+
+/// Starts the local runner of an engine.
+pub fn spawn_engine(engine: &str, env: impl Into<Env>, args: &[&str]) -> Running {
+    let mut command = Command::new(format!("{}/{engine}-runner", setting("PLANB_RUNNERS")));
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -198,6 +203,11 @@ pub fn run_image(image: &str, env: impl Into<Env>, docker_args: &[&str], args: &
 /// The directory of client tools of a version, which run on this machine.
 pub(crate) fn tools(engine: &str, version: u32) -> String {
     setting(&format!("PLANB_TOOLS_{engine}_{version}"))
+}
+
+/// Starts `cargo xtask …` itself, without cargo.
+pub fn spawn_xtask(args: &[&str]) -> Running {
+    spawn_program(&setting("PLANB_XTASK"), args)
 }
 
 /// Starts any program; what it says can be waited for.

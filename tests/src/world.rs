@@ -15,6 +15,7 @@ use xtask::leash::Leash;
 use xtask::versions::{Row, Versions};
 
 use crate::bucket::Minio;
+use crate::mysql::MySql;
 use crate::postgres::Postgres;
 
 /// Where a runner sits, and so under which address it finds a server.
@@ -34,6 +35,7 @@ pub struct World {
     network: String,
     run_label: String,
     postgres: Mutex<BTreeMap<u32, &'static OnceLock<Postgres>>>,
+    mysql: Mutex<BTreeMap<&'static str, &'static OnceLock<MySql>>>,
     minio: LazyLock<Minio, fn() -> Minio>,
     names: AtomicU32,
 }
@@ -66,6 +68,7 @@ impl World {
             network,
             run_label,
             postgres: Mutex::default(),
+            mysql: Mutex::default(),
             minio: LazyLock::new(Minio::start),
             names: AtomicU32::new(0),
         }
@@ -87,6 +90,22 @@ impl World {
         Postgres::start(major, args)
     }
 
+    /// The shared server of an image such as `mysql:8.0`; each test makes its own databases in it.
+    pub fn mysql(&self, image: &'static str) -> &'static MySql {
+        let server = *self
+            .mysql
+            .lock()
+            .unwrap()
+            .entry(image)
+            .or_insert_with(|| Box::leak(Box::default()));
+        server.get_or_init(|| MySql::start(image, &[]))
+    }
+
+    /// A server for one test, which may do with it as it likes; it goes when it is dropped.
+    pub fn own_mysql(&self, image: &'static str, args: &[&str]) -> MySql {
+        MySql::start(image, args)
+    }
+
     /// The shared object store; each test makes its own buckets in it.
     pub fn minio(&self) -> &Minio {
         &self.minio
@@ -95,6 +114,11 @@ impl World {
     /// The rows of an engine: what a matrix runs over.
     pub fn rows(&self, engine: &str) -> Vec<&Row> {
         self.versions.select(Some(engine)).unwrap()
+    }
+
+    /// Every row: what holds for all images.
+    pub fn all_rows(&self) -> &[Row] {
+        &self.versions.images
     }
 
     /// A name that no other test of this run has.

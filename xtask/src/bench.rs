@@ -5,9 +5,11 @@ mod ways;
 
 use crate::build::{self, tag};
 use crate::docker::{Build, docker};
+use crate::hooks::postgresql::{Postgresql, environment, psql};
+use crate::hooks::{Hooks, ServerSpec};
 use crate::leash::Leash;
 use crate::project::{Project, make_dir};
-use crate::server::{MINIO_URL, Minio, Postgres};
+use crate::server::{MINIO_URL, Minio, Network, Server};
 use crate::shell::{Cmd, Context, Result};
 use crate::testbed;
 use crate::versions::Row;
@@ -77,9 +79,15 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
     )?;
     build_peers(project, row)?;
     let leash = Leash::new(format!("planb-bench={}", std::process::id()))?;
-    let server = Postgres::start(&row.upstream, &leash, &TUNED)?;
-    let minio = Minio::start(&server, &minio.upstream)?;
+    let network = Network::create(&leash)?;
+    let spec = ServerSpec {
+        args: TUNED.map(str::to_owned).to_vec(),
+        ..Postgresql.server()
+    };
+    let server = Server::start(&network, "db", &row.upstream, &spec)?;
+    let minio = Minio::start(&network, &minio.upstream)?;
     let bench = Bench {
+        network,
         server,
         minio,
         options,
@@ -135,7 +143,8 @@ struct Facts {
 }
 
 struct Bench<'a> {
-    server: Postgres<'a>,
+    network: Network<'a>,
+    server: Server,
     minio: Minio,
     options: &'a Options,
     image: String,
@@ -152,15 +161,19 @@ impl Bench<'_> {
         let by_size = self.options.gib * (1u64 << 30) as f64 / ROW_BYTES;
         let rows = self.options.rows.unwrap_or(by_size as u64);
         println!("  filling a table with {rows} rows …");
-        self.server
-            .psql("postgres", &format!("create database {DATABASE}"))?;
+        psql(
+            &self.server,
+            "postgres",
+            &format!("create database {DATABASE}"),
+        )?;
         let sql = include_str!("bench.sql");
-        self.server
-            .psql(DATABASE, &format!("\\set rows {rows}\n{sql}"))?;
-        let size = self
-            .server
-            .psql(DATABASE, "select pg_size_pretty(pg_table_size('big'))")?;
-        let version = self.server.psql(DATABASE, "show server_version")?;
+        psql(&self.server, DATABASE, &format!("\\set rows {rows}\n{sql}"))?;
+        let size = psql(
+            &self.server,
+            DATABASE,
+            "select pg_size_pretty(pg_table_size('big'))",
+        )?;
+        let version = psql(&self.server, DATABASE, "show server_version")?;
         self.shell(
             &format!("rclone mkdir --s3-no-check-bucket=false s3:{BUCKET}"),
             "none",
@@ -174,14 +187,15 @@ impl Bench<'_> {
     }
 
     fn sum(&self, database: &str) -> Result<String> {
-        self.server.psql(
+        psql(
+            &self.server,
             database,
             "select count(*), sum(hashtextextended(big::text, 0)) from big",
         )
     }
 
     fn round(&self, way: &Way, sum: &str) -> Result<Round> {
-        self.server.psql("postgres", "checkpoint")?;
+        psql(&self.server, "postgres", "checkpoint")?;
         let before = meter::cpu_seconds(self.server.name())?;
         let backup = measure(self.script(&way.backup, way.key)?).context("backup")?;
         let server_cpu = meter::cpu_seconds(self.server.name())? - before;
@@ -212,15 +226,17 @@ impl Bench<'_> {
     }
 
     fn restore(&self, script: &Script, key: &str, sum: &str) -> Result<f64> {
-        self.server
-            .psql("postgres", &format!("create database {TARGET}; checkpoint"))?;
+        psql(
+            &self.server,
+            "postgres",
+            &format!("create database {TARGET}; checkpoint"),
+        )?;
         let usage = measure(self.script(script, key)?)?;
         let restored = self.sum(TARGET)?;
         if restored != sum {
             return Err(format!("restored {restored}, not {sum}").into());
         }
-        self.server
-            .psql("postgres", &format!("drop database {TARGET}"))?;
+        psql(&self.server, "postgres", &format!("drop database {TARGET}"))?;
         Ok(usage.wall)
     }
 
@@ -233,37 +249,41 @@ impl Bench<'_> {
 
     fn shell(&self, script: &str, key: &str) -> Result<Cmd> {
         let create = docker(["create"])
-            .args(self.server.docker_args())
+            .args(self.network.docker_args())
             .args(LIMITS);
-        let create = create.args([
-            "--volume",
-            "/scratch",
-            "--env",
-            "PGPASSWORD",
-            "--env=PGUSER=postgres",
-        ]);
         let create = create
-            .args(self.server.address("PGHOST"))
-            .args(self.minio.rclone());
+            .args(["--volume", "/scratch"])
+            .args(["--env", &format!("PGHOST={}", self.server.host())]);
+        let login = environment(DATABASE)
+            .into_iter()
+            .filter_map(|(name, value)| {
+                let name = match name {
+                    "DB_USERNAME" => "PGUSER",
+                    "DB_PASSWORD" => "PGPASSWORD",
+                    _ => return None,
+                };
+                Some((name, value))
+            });
+        let login: Vec<_> = login.collect();
+        let create = create.with(&login).with(&self.minio.rclone());
         let create = create.args([
             format!("--env=DB={DATABASE}"),
             format!("--env=TARGET={TARGET}"),
         ]);
         let create = create.args([format!("--env=KEY=s3:{BUCKET}/{key}")]);
-        Ok(self
-            .server
-            .with_password(self.minio.with_secret(create.arg(PEERS).arg(script))))
+        Ok(create.arg(PEERS).arg(script))
     }
 
     fn runner(&self, settings: &[(&str, &str)], key: &str) -> Cmd {
         let restores = settings.contains(&("OPERATION_TYPE", "restore"));
         let database = if restores { TARGET } else { DATABASE };
         let mut create = docker(["create", "--read-only"])
-            .args(self.server.docker_args())
+            .args(self.network.docker_args())
             .args(LIMITS);
         create = create
-            .args(self.server.settings(database))
-            .args(self.minio.settings(BUCKET));
+            .args(["--env", &format!("DB_HOST={}", self.server.host())])
+            .with(&environment(database))
+            .with(&self.minio.environment(BUCKET));
         create = create.args([format!("--env=PARALLELISM={}", self.options.parallelism)]);
         create = create.args([format!("--env=BACKUP_PATH={key}/backup")]);
         for (name, value) in settings {
@@ -272,8 +292,7 @@ impl Bench<'_> {
         for setting in &self.options.settings {
             create = create.args(["--env", setting]);
         }
-        self.server
-            .with_password(self.minio.with_secret(create.arg(&self.image)))
+        create.arg(&self.image)
     }
 }
 

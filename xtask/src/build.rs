@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use crate::docker::{self, Build};
 use crate::project::{Project, make_dir};
+use crate::published;
 use crate::shell::{Context, Result, cmd};
 use crate::testbed::{self, in_parallel};
 use crate::versions::Row;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// ENGINE or ENGINE:VERSION; all without it.
     pub what: Option<String>,
@@ -30,25 +31,7 @@ pub struct Built {
 /// Builds the selected images and prints the table of them.
 pub fn run(project: &Project, options: &Options) -> Result<Vec<Built>> {
     let rows = project.versions.select(options.what.as_deref())?;
-    let upstreams: Vec<_> = rows.iter().map(|row| row.upstream.as_str()).collect();
-    testbed::ready(project, Some(&upstreams))?;
-    let mut contexts = BTreeMap::new();
-    for row in &rows {
-        if !contexts.contains_key(&row.engine) {
-            contexts.insert(
-                row.engine.clone(),
-                context(project, &row.engine, options.dev)?,
-            );
-        }
-    }
-    let revision = cmd("git")
-        .args(["rev-parse", "HEAD"])
-        .dir(&project.root)
-        .read();
-    let revision = revision.unwrap_or_default();
-    let built = in_parallel(rows, |row| {
-        image(project, row, &contexts[&row.engine], &revision, options.dev)
-    })?;
+    let built = images(project, &rows, options.dev)?;
     println!(
         "\n{:<36} {:>8}  {:<19} {:>6}",
         "image", "size", "digest", "time"
@@ -64,6 +47,26 @@ pub fn run(project: &Project, options: &Options) -> Result<Vec<Built>> {
     Ok(built)
 }
 
+/// Builds the images of rows, with the runners that go into them, as many at a time as there are cores.
+pub fn images(project: &Project, rows: &[&Row], dev: bool) -> Result<Vec<Built>> {
+    let upstreams: Vec<_> = rows.iter().map(|row| row.upstream.as_str()).collect();
+    testbed::ready(project, Some(&upstreams))?;
+    let mut contexts = BTreeMap::new();
+    for row in rows {
+        if !contexts.contains_key(&row.engine) {
+            contexts.insert(row.engine.clone(), context(project, &row.engine, dev)?);
+        }
+    }
+    let revision = cmd("git")
+        .args(["rev-parse", "HEAD"])
+        .dir(&project.root)
+        .read();
+    let revision = revision.unwrap_or_default();
+    in_parallel(rows.to_vec(), |row| {
+        image(project, row, &contexts[&row.engine], &revision, dev)
+    })
+}
+
 /// The tag of a row's image; the dev build never takes the place of the one that ships.
 pub fn tag(row: &Row, dev: bool) -> String {
     format!("{}{}", row.image(), if dev { "-dev" } else { "" })
@@ -75,12 +78,17 @@ fn context(project: &Project, engine: &str, dev: bool) -> Result<PathBuf> {
     let profile = if dev { "dev" } else { "release" };
     let dir = project.target().join("images").join(engine).join(profile);
     make_dir(&dir)?;
-    let (from, to) = (runner.to_string_lossy(), dir.join("runner"));
+    let (from, to) = (
+        runner.to_string_lossy(),
+        dir.with_extension(std::process::id().to_string()),
+    );
     // The dev build carries line tables that an image has no use for.
     let strip = cmd("strip").args(["--strip-debug", "-o", &to.to_string_lossy(), &from]);
     if !dev || !strip.succeeds() {
         std::fs::copy(&runner, &to).context(format!("copy {from}"))?;
     }
+    // At once, as another build may be reading the one before.
+    std::fs::rename(&to, dir.join("runner")).context(to.display())?;
     Ok(dir)
 }
 
@@ -92,12 +100,16 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
         .join("images")
         .join(&row.engine)
         .join(&row.version);
+    let mut labels = vec![("org.opencontainers.image.revision", revision)];
+    // A stand-in is in no registry, and has no digest there.
+    let base = docker::registry_digest(&row.upstream);
+    labels.extend(base.as_deref().map(|base| (published::BASE_DIGEST, base)));
     Build {
         tag: &image,
         dockerfile: &dir.join("Dockerfile"),
         context,
         args: &[],
-        labels: &[("org.opencontainers.image.revision", revision)],
+        labels: &labels,
     }
     .run()
     .context(format!("build {image}"))?;

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use crate::build::{self, tag};
 use crate::docker::docker;
+use crate::hooks::postgresql::{self, DATABASE, Postgresql, psql};
+use crate::hooks::{Hooks, Measure, ServerSpec};
 use crate::leash::Leash;
 use crate::project::{Project, make_dir};
-use crate::server::Postgres;
+use crate::server::{Network, Server};
 use crate::shell::{Context, Output, Result, cmd, tail};
 use crate::versions::Row;
 
-const DATABASE: &str = "shop";
-const SQL: &str = include_str!("demo.sql");
+/// About 200 MB.
+const SIZE: u32 = 100;
 /// What a small container grants: the runner needs no more.
 const LIMITS: [&str; 5] = [
     "--read-only",
@@ -69,7 +71,8 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 }
 
 struct Demo<'a> {
-    server: Postgres<'a>,
+    network: Network<'a>,
+    server: Server,
     image: String,
     store: PathBuf,
 }
@@ -87,12 +90,18 @@ impl<'a> Demo<'a> {
             .join("demo")
             .join(std::process::id().to_string());
         make_dir(&store)?;
+        let network = Network::create(leash)?;
         let server = steps.time(&format!("start {}", row.upstream), || {
-            let server = Postgres::start(&row.upstream, leash, &TUNED)?;
-            let version = server.psql("postgres", "show server_version")?;
+            let spec = ServerSpec {
+                args: TUNED.map(str::to_owned).to_vec(),
+                ..Postgresql.server()
+            };
+            let server = Server::start(&network, "db", &row.upstream, &spec)?;
+            let version = Postgresql.server_version(&server)?;
             Ok((server, version))
         })?;
         Ok(Self {
+            network,
             server,
             image: tag(row, options.dev),
             store,
@@ -101,16 +110,9 @@ impl<'a> Demo<'a> {
 
     fn story(&self, steps: &mut Steps) -> Result<()> {
         steps.time("fill a sample database", || {
-            self.server
-                .psql("postgres", &format!("create database {DATABASE}"))?;
-            self.server.psql(DATABASE, SQL)?;
-            Ok((
-                (),
-                self.server.psql(
-                    DATABASE,
-                    "select pg_size_pretty(pg_database_size(current_database()))",
-                )?,
-            ))
+            postgresql::fill(&self.server, SIZE)?;
+            let size = "select pg_size_pretty(pg_database_size(current_database()))";
+            Ok(((), psql(&self.server, DATABASE, size)?))
         })?;
         let before = steps.time("take its measure", || self.measure())?;
         steps.time("back up: 256 MB of memory, read-only root", || {
@@ -127,9 +129,12 @@ impl<'a> Demo<'a> {
         })?;
         println!("{}\n", indent(&verified.stdout));
         steps.time("drop the database", || {
-            self.server
-                .psql("postgres", &format!("drop database {DATABASE}"))?;
-            let gone = self.server.psql(DATABASE, "select 1").is_err();
+            psql(
+                &self.server,
+                "postgres",
+                &format!("drop database {DATABASE}"),
+            )?;
+            let gone = psql(&self.server, DATABASE, "select 1").is_err();
             if gone {
                 Ok(((), "gone".into()))
             } else {
@@ -142,21 +147,14 @@ impl<'a> Demo<'a> {
                 .map(|_| ((), String::new()))
         })?;
         steps.time("take its measure again and compare", || {
-            let (after, said) = self.measure()?;
-            compare(&before, &after).map(|()| ((), format!("{said}: all equal")))
+            Ok(((), Postgresql.verify_restored_data(&self.server, &before)?))
         })
     }
 
-    /// What must survive, by the server's own means: rows, content, sequences, large objects, definitions.
-    fn measure(&self) -> Result<(String, String)> {
-        let measure = self.server.measure(DATABASE)?;
-        let tables: Vec<_> = measure
-            .lines()
-            .filter(|line| line.starts_with("table|"))
-            .collect();
-        let count = |line: &&str| line.split('|').nth(2).and_then(|n| n.parse::<u64>().ok());
-        let rows: u64 = tables.iter().filter_map(count).sum();
-        let said = format!("{} tables, {rows} rows", tables.len());
+    /// What must survive, by the server's own means.
+    fn measure(&self) -> Result<(Measure, String)> {
+        let measure = postgresql::measure(&self.server, DATABASE)?;
+        let said = postgresql::summary(&measure);
         Ok((measure, said))
     }
 
@@ -164,17 +162,18 @@ impl<'a> Demo<'a> {
         let owner = ["-u", "-g"].map(|flag| cmd("id").arg(flag).read());
         let [user, group] = owner;
         let mut run = docker(["run", "--rm"])
-            .args(self.server.docker_args())
+            .args(self.network.docker_args())
             .args(LIMITS)
             .args(["--user", &format!("{}:{}", user?, group?)])
             .args(["--volume", &format!("{}:/backups", self.store.display())])
-            .args(self.server.settings(DATABASE))
+            .args(["--env", &format!("DB_HOST={}", self.server.host())])
+            .with(&postgresql::environment(DATABASE))
             .args(["--env=STORAGE_TYPE=file", "--env=LOG_FORMAT=text"])
             .args(["--env", &format!("OPERATION_TYPE={operation}")]);
         for (name, value) in settings {
             run = run.args(["--env", &format!("{name}={value}")]);
         }
-        let output = self.server.with_password(run.arg(&self.image)).output()?;
+        let output = run.arg(&self.image).output()?;
         if output.status.success() {
             return Ok(output);
         }
@@ -218,23 +217,6 @@ fn figures(backup: &Path) -> Result<String> {
         "{logical:.1} MB became {stored:.1} MB in {} objects",
         artifacts.len()
     ))
-}
-
-fn compare(before: &str, after: &str) -> Result<()> {
-    let (before, after): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
-    let lost = before
-        .iter()
-        .filter(|line| !after.contains(line))
-        .map(|line| format!("- {line}"));
-    let new = after
-        .iter()
-        .filter(|line| !before.contains(line))
-        .map(|line| format!("+ {line}"));
-    let differences: Vec<_> = lost.chain(new).take(20).collect();
-    if differences.is_empty() && before.len() == after.len() {
-        return Ok(());
-    }
-    Err(format!("the restored database differs:\n{}", differences.join("\n")).into())
 }
 
 fn indent(text: &str) -> String {

@@ -41,6 +41,14 @@ pub fn image_facts(image: &str) -> Result<(u64, String)> {
     Ok((size.parse().context("image size")?, id.to_owned()))
 }
 
+/// The digest that the registry knows an image by; `None` for one that came from none.
+pub fn registry_digest(image: &str) -> Option<String> {
+    let format = "{{with .RepoDigests}}{{index . 0}}{{end}}";
+    let said = docker(["image", "inspect", "--format", format, image]).read();
+    let said = said.ok()?;
+    said.rsplit_once('@').map(|(_, digest)| digest.to_owned())
+}
+
 /// A build, silent unless it fails.
 pub struct Build<'a> {
     pub tag: &'a str,

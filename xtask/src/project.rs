@@ -16,7 +16,11 @@ impl Project {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("..")
             .canonicalize();
-        let root = root.context("the repository")?;
+        Self::at(root.context("the repository")?)
+    }
+
+    /// The repository at `root`.
+    pub fn at(root: PathBuf) -> Result<Self> {
         Ok(Self {
             versions: Versions::load(&root)?,
             root,

@@ -1,4 +1,4 @@
-//! Dockerfiles from rows: pure, committed, and checked for drift.
+//! What follows from rows: Dockerfiles and the table in the README; pure, committed, and checked for drift.
 
 use std::path::PathBuf;
 
@@ -12,17 +12,20 @@ pub struct Rendered {
     pub text: String,
 }
 
-/// Every Dockerfile of the table.
+/// Every Dockerfile of the table, and the README with the table in it.
 pub fn all(project: &Project) -> Result<Vec<Rendered>> {
-    project
-        .versions
-        .images
-        .iter()
+    let rows = project.versions.images.iter();
+    let mut all: Vec<_> = rows
         .map(|row| of_row(project, row))
-        .collect()
+        .collect::<Result<_>>()?;
+    let path = project.root.join("README.md");
+    let readme = std::fs::read_to_string(&path).context(path.display())?;
+    let text = with_images(&readme, &project.versions.images)?;
+    all.push(Rendered { path, text });
+    Ok(all)
 }
 
-/// Writes every Dockerfile that differs, and says which.
+/// Writes every file that differs, and says which.
 pub fn write(project: &Project) -> Result<()> {
     for rendered in all(project)? {
         if std::fs::read_to_string(&rendered.path).is_ok_and(|text| text == rendered.text) {
@@ -35,7 +38,7 @@ pub fn write(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Fails when a committed Dockerfile is not what its row and template say.
+/// Fails when a committed file is not what the rows and templates say.
 pub fn check(project: &Project) -> Result<()> {
     let drifted: Vec<_> = all(project)?
         .into_iter()
@@ -89,6 +92,23 @@ pub fn render(template: &str, row: &Row) -> Result<String> {
     Ok(text)
 }
 
+const BEGIN: &str = "<!-- images:begin -->\n";
+const END: &str = "<!-- images:end -->";
+
+/// The README with a line for each image between its two marks.
+fn with_images(readme: &str, rows: &[Row]) -> Result<String> {
+    let marks = || format!("README.md: no {} … {END}", BEGIN.trim_end());
+    let (head, rest) = readme.split_once(BEGIN).ok_or_else(marks)?;
+    let (_, tail) = rest.split_once(END).ok_or_else(marks)?;
+    let mut table =
+        "| image | client programs of | that version's end of life |\n|---|---|---|\n".to_owned();
+    for row in rows {
+        let (image, upstream, end) = (row.image(), &row.upstream, &row.end_of_life);
+        table.push_str(&format!("| `{image}` | `{upstream}` | {end} |\n"));
+    }
+    Ok(format!("{head}{BEGIN}{table}{END}{tail}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,5 +130,23 @@ mod tests {
         check("{{nonsense}}", "the row has no \"nonsense\"");
         check("{{engine", "a {{ without its }}");
         check("${CLIENT}", "${CLIENT}");
+    }
+
+    #[test]
+    fn the_readme_names_each_image_and_keeps_the_rest() {
+        let versions = Versions::parse(include_str!("../../images/versions.toml")).unwrap();
+        let rows = &versions.images[..1];
+        let readme = format!("before\n{BEGIN}| old |\n{END}\nafter\n");
+        let rendered = with_images(&readme, rows).unwrap();
+        let row = "| `plan-b-backup-postgresql:13` | `postgres:13` | 2025-11-13 |\n";
+        assert!(rendered.starts_with("before\n"), "{rendered}");
+        assert!(
+            rendered.ends_with(&format!("{row}{END}\nafter\n")),
+            "{rendered}"
+        );
+        assert!(!rendered.contains("old"), "{rendered}");
+        assert_eq!(with_images(&rendered, rows).unwrap(), rendered);
+        let err = with_images("no marks", rows).unwrap_err().to_string();
+        assert!(err.contains("images:begin"), "{err}");
     }
 }

@@ -1,100 +1,98 @@
-//! A PostgreSQL in a container, on a network of its own, and a MinIO beside it, for the demo and the bench.
+//! An engine's server and a MinIO in containers, on a network of their own, for the proof, the demo and the bench.
 
 use std::time::Duration;
 
 use crate::docker::docker;
+use crate::hooks::ServerSpec;
 use crate::leash::Leash;
-use crate::shell::{Cmd, Context, Result, poll};
+use crate::shell::{Cmd, Context, Result, poll, tail};
 
-const PASSWORD: &str = "demo s3cret";
-const HOST: &str = "db";
 /// Where a MinIO answers on the network.
 pub const MINIO_URL: &str = "http://minio:9000";
 const ACCESS_KEY: &str = "planb-access";
 const SECRET_KEY: &str = "planb-secret";
 const READY: Duration = Duration::from_secs(60);
-const MEASURE: &str = include_str!("measure.sql");
 
-/// A server that lives as long as its leash.
-pub struct Postgres<'a> {
+/// A network that lives as long as its leash, and all that joins it.
+pub struct Network<'a> {
     leash: &'a Leash,
     name: String,
 }
 
-impl<'a> Postgres<'a> {
-    /// Starts the server and returns when it accepts connections.
-    pub fn start(image: &str, leash: &'a Leash, options: &[&str]) -> Result<Self> {
+impl<'a> Network<'a> {
+    /// Named as the leash's label.
+    pub fn create(leash: &'a Leash) -> Result<Self> {
         let name = leash.label().replace('=', "-");
         docker(["network", "create", "--label", leash.label(), &name]).read()?;
-        let server = Self { leash, name };
-        server
-            .with_password(docker([
-                "run",
-                "--detach",
-                "--shm-size=512m",
-                "--network-alias",
-                HOST,
-            ]))
-            .args(["--name", &server.name, "--env", "POSTGRES_PASSWORD"])
-            .args(server.docker_args())
+        Ok(Self { leash, name })
+    }
+
+    /// What lets a container join, and takes it away with the leash.
+    pub fn docker_args(&self) -> [&str; 4] {
+        ["--network", &self.name, "--label", self.leash.label()]
+    }
+
+    /// The name of the container that has this host name here.
+    pub fn container(&self, host: &str) -> String {
+        format!("{}-{host}", self.name)
+    }
+
+    /// This machine's own address on the network.
+    pub fn gateway(&self) -> Result<String> {
+        let format = "{{(index .IPAM.Config 0).Gateway}}";
+        docker(["network", "inspect", "--format", format, &self.name]).read()
+    }
+
+    /// `docker run --detach` of a container with this host name; image and arguments are still to come.
+    pub fn start(&self, host: &str) -> Cmd {
+        docker(["run", "--detach", "--network-alias", host, "--name"])
+            .arg(self.container(host))
+            .args(self.docker_args())
+    }
+}
+
+/// A server in a container.
+pub struct Server {
+    name: String,
+    host: String,
+}
+
+impl Server {
+    /// Starts a server with this host name and returns when it accepts connections.
+    pub fn start(
+        network: &Network<'_>,
+        host: &str,
+        image: &str,
+        spec: &ServerSpec,
+    ) -> Result<Self> {
+        let server = Self::at(network.container(host), host);
+        network
+            .start(host)
+            .arg("--shm-size=512m")
+            .with(&spec.environment)
             .arg(image)
-            .args(options)
+            .args(&spec.args)
             .read()?;
         let ready = || {
-            docker([
-                "exec",
-                &server.name,
-                "pg_isready",
-                "--quiet",
-                "--host=127.0.0.1",
-            ])
-            .succeeds()
+            let lives = is_running(&server.name);
+            let serves = lives && server.exec(&spec.ready).succeeds();
+            (serves || !lives).then_some(serves)
         };
-        match poll(READY, || ready().then_some(())) {
-            Some(()) => Ok(server),
-            None => Err(format!("{image} does not accept connections").into()),
+        match poll(READY, ready) {
+            Some(true) => Ok(server),
+            Some(false) => Err(format!("{image} ended: {}", last_words(&server.name)).into()),
+            None => {
+                let said = last_words(&server.name);
+                let limit = READY.as_secs();
+                Err(format!("{image} accepts no connections after {limit} s: {said}").into())
+            }
         }
     }
 
-    /// Runs SQL as superuser; yields unaligned rows.
-    pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
-        docker([
-            "exec",
-            "--interactive",
-            &self.name,
-            "psql",
-            "--username=postgres",
-            "--no-psqlrc",
-        ])
-        .args([
-            "--quiet",
-            "-At",
-            "--set=ON_ERROR_STOP=1",
-            "--dbname",
-            database,
-        ])
-        .input(sql)
-        .read()
-        .context(format!("SQL in {database}"))
-    }
-
-    /// Everything that a restore must bring back, a line each, by means that share no code with the runner.
-    pub fn measure(&self, database: &str) -> Result<String> {
-        let content = self.psql(database, MEASURE)?;
-        let schema = docker([
-            "exec",
-            &self.name,
-            "pg_dump",
-            "--username=postgres",
-            "--schema-only",
-            database,
-        ]);
-        let schema = schema.read()?;
-        // Recent versions fence their dumps with a random word.
-        let lines = schema
-            .lines()
-            .filter(|it| !it.starts_with("\\restrict") && !it.starts_with("\\unrestrict"));
-        Ok(lines.fold(content, |measure, line| measure + "\nschema|" + line))
+    /// A server that runs already, in the container `name`, under this host name for its neighbours.
+    pub fn at(name: impl Into<String>, host: impl Into<String>) -> Self {
+        let (name, host) = (name.into(), host.into());
+        Self { name, host }
     }
 
     /// The container's name.
@@ -102,95 +100,84 @@ impl<'a> Postgres<'a> {
         &self.name
     }
 
-    /// Its host name on the network, as the variable `name`.
-    pub fn address(&self, name: &str) -> [String; 1] {
-        [format!("--env={name}={HOST}")]
+    /// Its host name on the network.
+    pub fn host(&self) -> &str {
+        &self.host
     }
 
-    /// What lets a container join the server's network, and takes it away with the leash.
-    pub fn docker_args(&self) -> [&str; 4] {
-        ["--network", &self.name, "--label", self.leash.label()]
-    }
-
-    /// The runner's settings for `docker run`; the password comes by [`Self::with_password`].
-    pub fn settings(&self, database: &str) -> [String; 4] {
-        [
-            format!("--env=DB_HOST={HOST}"),
-            format!("--env=DB_NAME={database}"),
-            "--env=DB_USERNAME=postgres".into(),
-            "--env=DB_PASSWORD".into(),
-        ]
-    }
-
-    /// Hands the password over by the environment: a command line is no place for it.
-    pub fn with_password(&self, run: Cmd) -> Cmd {
-        ["DB_PASSWORD", "POSTGRES_PASSWORD", "PGPASSWORD"]
-            .iter()
-            .fold(run, |run, name| run.env(name, PASSWORD))
+    /// A program in the server's container, which reads our input.
+    pub fn exec(&self, program: &[&str]) -> Cmd {
+        docker(["exec", "--interactive", &self.name]).args(program)
     }
 }
 
-/// An object store beside a server.
-pub struct Minio {
-    name: String,
-}
+/// An object store.
+pub struct Minio(());
 
 impl Minio {
-    /// Starts the store on the server's network and returns when it is healthy.
-    pub fn start(server: &Postgres<'_>, image: &str) -> Result<Self> {
-        let name = format!("{}-minio", server.name);
-        let minio = Self { name };
-        docker([
-            "run",
-            "--detach",
-            "--network-alias=minio",
-            "--name",
-            &minio.name,
-        ])
-        .args(server.docker_args())
-        .args([
-            "--env",
-            &format!("MINIO_ROOT_USER={ACCESS_KEY}"),
-            "--env",
-            "MINIO_ROOT_PASSWORD",
-        ])
-        .env("MINIO_ROOT_PASSWORD", SECRET_KEY)
-        .args([image, "server", "/data"])
-        .read()?;
+    /// Starts the store and returns when it answers.
+    pub fn start(network: &Network<'_>, image: &str) -> Result<Self> {
+        network
+            .start("minio")
+            .with(&[
+                ("MINIO_ROOT_USER", ACCESS_KEY.into()),
+                ("MINIO_ROOT_PASSWORD", SECRET_KEY.into()),
+            ])
+            .args([image, "server", "/data"])
+            .read()?;
+        let name = network.container("minio");
         let logs = || {
-            docker(["logs", &minio.name])
+            docker(["logs", &name])
                 .output()
                 .is_ok_and(|it| it.stdout.contains("API:") || it.stderr.contains("API:"))
         };
         match poll(READY, || logs().then_some(())) {
-            Some(()) => Ok(minio),
-            None => Err(format!("{image} does not come up").into()),
+            Some(()) => Ok(Self(())),
+            None => Err(format!("{image} does not come up: {}", last_words(&name)).into()),
         }
     }
 
-    /// The runner's settings for `docker run`; the secret comes by [`Self::with_secret`].
-    pub fn settings(&self, bucket: &str) -> [String; 5] {
-        [
-            "--env=STORAGE_TYPE=s3".into(),
-            format!("--env=STORAGE_BUCKET={bucket}"),
-            format!("--env=STORAGE_ENDPOINT={MINIO_URL}"),
-            format!("--env=STORAGE_ACCESS_KEY={ACCESS_KEY}"),
-            "--env=STORAGE_SECRET_KEY".into(),
+    /// The runner's settings.
+    pub fn environment(&self, bucket: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("STORAGE_TYPE", "s3".into()),
+            ("STORAGE_BUCKET", bucket.into()),
+            ("STORAGE_ENDPOINT", MINIO_URL.into()),
+            ("STORAGE_ACCESS_KEY", ACCESS_KEY.into()),
+            ("STORAGE_SECRET_KEY", SECRET_KEY.into()),
         ]
     }
 
     /// The same for rclone's remote `s3:`.
-    pub fn rclone(&self) -> [String; 3] {
-        [
-            format!("--env=RCLONE_CONFIG_S3_ENDPOINT={MINIO_URL}"),
-            format!("--env=RCLONE_CONFIG_S3_ACCESS_KEY_ID={ACCESS_KEY}"),
-            "--env=RCLONE_CONFIG_S3_SECRET_ACCESS_KEY".into(),
+    pub fn rclone(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("RCLONE_CONFIG_S3_TYPE", "s3".into()),
+            ("RCLONE_CONFIG_S3_PROVIDER", "Minio".into()),
+            ("RCLONE_CONFIG_S3_ENDPOINT", MINIO_URL.into()),
+            ("RCLONE_CONFIG_S3_ACCESS_KEY_ID", ACCESS_KEY.into()),
+            ("RCLONE_CONFIG_S3_SECRET_ACCESS_KEY", SECRET_KEY.into()),
         ]
     }
+}
 
-    /// Hands the secret over by the environment.
-    pub fn with_secret(&self, run: Cmd) -> Cmd {
-        run.env("STORAGE_SECRET_KEY", SECRET_KEY)
-            .env("RCLONE_CONFIG_S3_SECRET_ACCESS_KEY", SECRET_KEY)
-    }
+fn is_running(container: &str) -> bool {
+    docker([
+        "container",
+        "inspect",
+        "--format",
+        "{{.State.Running}}",
+        container,
+    ])
+    .read()
+    .is_ok_and(|it| it == "true")
+}
+
+/// What a container said last.
+pub(crate) fn last_words(container: &str) -> String {
+    let logs = docker(["logs", "--tail=5", container]).output();
+    let logs = logs.context(container);
+    logs.map_or_else(
+        |err| err.to_string(),
+        |it| tail(&format!("{}\n{}", it.stdout, it.stderr), 5),
+    )
 }

@@ -7,6 +7,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::interrupt;
+
+/// What a running program gets to end by itself after a signal to us: at a terminal it had the same one, and a
+/// container whose creation is under way had better be there when we clean up.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// Why a step failed, in words for the person at the terminal.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,6 +71,13 @@ impl Cmd {
         self
     }
 
+    /// `--env NAME` for a container, whose value comes by our own environment: a command line is no place for it.
+    pub fn with(self, environment: &[(&str, String)]) -> Self {
+        let pass =
+            |cmd: Self, (name, value): &(&str, String)| cmd.args(["--env", name]).env(name, value);
+        environment.iter().fold(self, pass)
+    }
+
     pub fn without_env(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
@@ -89,7 +102,7 @@ impl Cmd {
     /// Runs it in the open: its output is ours.
     pub fn run(mut self) -> Result<()> {
         self.command.stdin(Stdio::null());
-        let mut child = self.command.spawn().context(&self.words)?;
+        let mut child = self.spawn()?;
         let status = wait(&mut child, self.limit).context(&self.words)?;
         if status.success() {
             return Ok(());
@@ -114,11 +127,13 @@ impl Cmd {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
-        let output = self.command.output().context(&self.words)?;
-        if !output.status.success() {
-            return Err(format!("`{}` failed: {}", self.words, output.status).into());
+        let mut child = self.spawn()?;
+        let stdout = drain(child.stdout.take());
+        let status = wait(&mut child, self.limit).context(&self.words)?;
+        if !status.success() {
+            return Err(format!("`{}` failed: {status}", self.words).into());
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(text(stdout))
     }
 
     /// Whether it ran and succeeded, silently.
@@ -137,7 +152,7 @@ impl Cmd {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = self.command.spawn().context(&self.words)?;
+        let mut child = self.spawn()?;
         let (stdin, input) = (child.stdin.take(), self.input.take());
         let feeder = thread::spawn(move || match (stdin, input) {
             (Some(mut stdin), Some(input)) => stdin.write_all(&input),
@@ -152,6 +167,13 @@ impl Cmd {
             stdout: text(stdout),
             stderr: text(stderr),
         })
+    }
+
+    fn spawn(&mut self) -> Result<Child> {
+        match interrupt::pending() {
+            None => self.command.spawn().context(&self.words),
+            Some(interrupted) => Err(interrupted.into()),
+        }
     }
 
     /// The bare command, for callers that keep the child.
@@ -172,14 +194,14 @@ pub fn has(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
-/// Polls until `ready` yields something, or the time is up.
+/// Polls until `ready` yields something, or the time is up, or a signal comes.
 pub fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let start = Instant::now();
     loop {
         if let Some(value) = ready() {
             return Some(value);
         }
-        if start.elapsed() > limit {
+        if start.elapsed() > limit || interrupt::pending().is_some() {
             return None;
         }
         thread::sleep(Duration::from_millis(100));
@@ -187,16 +209,27 @@ pub fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<
 }
 
 fn wait(child: &mut Child, limit: Option<Duration>) -> Result<ExitStatus> {
-    let Some(limit) = limit else {
-        return Ok(child.wait()?);
-    };
-    match poll(limit, || child.try_wait().transpose()) {
-        Some(status) => Ok(status?),
-        None => {
+    let start = Instant::now();
+    let mut stopped: Option<Instant> = None;
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        if let Some(limit) = limit.filter(|limit| start.elapsed() > *limit) {
             child.kill()?;
             child.wait()?;
-            Err(format!("no end after {} s, killed", limit.as_secs()).into())
+            return Err(format!("no end after {} s, killed", limit.as_secs()).into());
         }
+        if let Some(interrupted) = interrupt::pending()
+            && stopped.get_or_insert_with(Instant::now).elapsed() > GRACE
+        {
+            child.kill()?;
+            child.wait()?;
+            return Err(interrupted.into());
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::build::{self, tag};
 use crate::clients;
+use crate::deploy;
 use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::Result;
 use crate::testbed;
 
-#[derive(clap::Args)]
+#[derive(Default, clap::Args)]
 pub struct Options {
     /// Only tests whose name contains this.
     filter: Option<String>,
@@ -23,6 +24,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         dev: true,
     };
     build::run(project, &dev)?;
+    deploy::build(project)?;
     // Each test binary cleans up after itself; this waits for that, and sees to what it could not.
     let leash = Leash::new(format!("planb-run={}", std::process::id()))?;
     let mut test = project
@@ -32,6 +34,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
             project.root.join("images/versions.toml").to_string_lossy(),
         )
         .env("PLANB_LABEL", leash.label())
+        .env("PLANB_XTASK", std::env::current_exe()?.to_string_lossy())
         .env("PLANB_RUNNERS", runners(project)?);
     for row in &project.versions.images {
         let tools = clients::ready(project, row, &tag(row, true))?;
@@ -48,6 +51,8 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 
 /// The directory of the dev binaries.
 fn runners(project: &Project) -> Result<String> {
+    project.build_runner("mysql", false)?;
+    project.build_runner("mariadb", false)?;
     let runner = project.build_runner("postgresql", false)?;
     let dir = runner.parent().ok_or("a runner without a directory")?;
     Ok(dir.to_string_lossy().into_owned())

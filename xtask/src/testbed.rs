@@ -19,7 +19,6 @@ use crate::versions::StandIn;
 /// How long a registry may take to say its first word; without one it is taken to be out of reach.
 const FIRST_WORD: Duration = Duration::from_secs(6);
 const PULL: Duration = Duration::from_secs(600);
-const WORKERS: usize = 2;
 /// On every stand-in: of what it was made, so that a changed recipe is noticed. An image without it is upstream's.
 const LABEL: &str = "planb.stand-in";
 
@@ -299,12 +298,14 @@ fn pull(image: &str) -> Pull {
     }
 }
 
-/// Runs all of the work on a few threads; the results come in the order of the work.
+/// Runs all of the work, as much at a time as there are cores; the results come in the order of the work.
 pub fn in_parallel<T: Send, R: Send>(
     work: Vec<T>,
     run: impl Fn(T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let n_items = work.len();
+    let n_cores = thread::available_parallelism().map_or(1, usize::from);
+    let n_workers = n_cores.max(2).min(n_items);
     let queue = Mutex::new(work.into_iter().enumerate());
     let done = Mutex::new(Vec::with_capacity(n_items));
     let worker = || {
@@ -317,7 +318,7 @@ pub fn in_parallel<T: Send, R: Send>(
         }
     };
     thread::scope(|scope| {
-        for _ in 0..WORKERS {
+        for _ in 0..n_workers {
             scope.spawn(worker);
         }
     });

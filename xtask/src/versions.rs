@@ -8,7 +8,8 @@ use toml::Spanned;
 
 use crate::shell::{Context, Result};
 
-const FILE: &str = "images/versions.toml";
+/// The table, from the root of the repository.
+pub const FILE: &str = "images/versions.toml";
 const SUITES: [&str; 6] = [
     "bullseye",
     "bookworm",
@@ -17,7 +18,8 @@ const SUITES: [&str; 6] = [
     "sid",
     "experimental",
 ];
-const ENGINES: [&str; 8] = [
+/// The engines that a row, and so an image, may be of.
+pub const ENGINES: [&str; 8] = [
     "mysql",
     "mariadb",
     "postgresql",
@@ -37,6 +39,7 @@ pub struct Row {
     /// The server's own image: what tests run against, and where the client tools come from.
     pub upstream: String,
     pub port: u16,
+    /// `YYYY-MM-DD`, or `unknown`.
     pub end_of_life: String,
     pub platforms: Vec<String>,
     /// What the runner is told about its image, as `ENV`.
@@ -187,15 +190,15 @@ impl Row {
                 ENGINES.join(", ")
             ));
         }
-        if self.version.is_empty() || self.version.contains(|c: char| !tag_char(c)) {
+        if !is_tag(&self.version) {
             said.push(format!("version {:?} cannot be an image tag", self.version));
         }
         if !self.upstream.contains(':') {
             said.push(format!("upstream {:?} has no tag", self.upstream));
         }
-        if !is_date(&self.end_of_life) {
+        if self.end_of_life != "unknown" && !is_date(&self.end_of_life) {
             said.push(format!(
-                "end_of_life {:?} is not YYYY-MM-DD",
+                "end_of_life {:?} is neither YYYY-MM-DD nor unknown",
                 self.end_of_life
             ));
         }
@@ -233,8 +236,10 @@ impl StandIn {
     }
 }
 
-fn tag_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')
+/// Whether an image can have this tag.
+pub fn is_tag(text: &str) -> bool {
+    let tag_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !text.is_empty() && !text.starts_with(['.', '-']) && text.chars().all(tag_char)
 }
 
 fn is_date(text: &str) -> bool {

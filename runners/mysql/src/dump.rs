@@ -1,6 +1,7 @@
 //! A backup: the moment held open, the plan of what to read in it, and whether definitions stayed as they were.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -38,6 +39,17 @@ enum Work {
     Script(Bytes),
     Rows(Box<Job<Select>>),
     Small(Vec<Job<Select>>),
+}
+
+impl Work {
+    fn rank(&self) -> u8 {
+        let is_loose = match self {
+            Self::Script(_) => return 0,
+            Self::Rows(job) => job.query.is_loose,
+            Self::Small(jobs) => jobs.iter().any(|job| job.query.is_loose),
+        };
+        if is_loose { 1 } else { 2 }
+    }
 }
 
 /// A database before its snapshot.
@@ -93,10 +105,12 @@ impl MyDump {
             dump.plan_accounts(&mut catalog).await?;
         }
         catalog.close().await;
-        // What every restore needs first is read first; then the largest, so that none is left alone at the end.
+        // What every restore needs first is read first, then what writers are kept off; then the largest, so that none
+        // is left alone at the end.
+        let units = &dump.units;
         dump.pieces.sort_by_key(|piece| {
-            let is_rows = matches!(piece.kind, "rows" | "small");
-            (is_rows, std::cmp::Reverse(piece.estimated_bytes))
+            let rank = units.get(&piece.name).map_or(0, Work::rank);
+            (rank, std::cmp::Reverse(piece.estimated_bytes))
         });
         Ok(dump)
     }
@@ -156,22 +170,26 @@ impl MyDump {
                 self.add(format!("{prefix}{name}"), kind, n_bytes, work);
             }
         }
-        let mut bounds = BTreeMap::new();
         let mut cutter = self.server.connect().await?;
         cutter.execute(sql::RAW_RESULTS).await?;
-        for (n, source) in wanted.iter().enumerate() {
-            let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
-            let cuts = cuts.map_err(|err| {
-                err.while_doing(format!(
-                    "cut {} into ranges",
-                    details.data_name(&source.table)
-                ))
-            })?;
-            bounds.insert(n, cuts);
+        let (covered, loose): (Vec<Source>, Vec<Source>) = wanted
+            .into_iter()
+            .partition(|source| source.is_transactional);
+        let mut n_tars = 0;
+        for (sources, is_loose) in [(loose, true), (covered, false)] {
+            let mut bounds = BTreeMap::new();
+            for (n, source) in sources.iter().enumerate() {
+                let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
+                let cuts = cuts.map_err(|err| {
+                    let name = details.data_name(&source.table);
+                    err.while_doing(format!("cut {name} into ranges"))
+                })?;
+                bounds.insert(n, cuts);
+            }
+            let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
+            self.add_units(&details, &sources, units, is_loose, &mut n_tars);
         }
         cutter.close().await;
-        let units = plan::plan(&wanted, &|n| bounds.get(&n).cloned().unwrap_or_default());
-        self.add_units(&details, &wanted, units);
         self.details.databases.push(details);
         self.sources.push(all);
         Ok(())
@@ -182,9 +200,12 @@ impl MyDump {
         database: &DatabaseDetails,
         sources: &[Source],
         units: Vec<(Unit, u64)>,
+        is_loose: bool,
+        n_tars: &mut usize,
     ) {
         let prefix = &database.prefix;
-        let mut n_tars = 0;
+        let from = database.name.as_str();
+        let mut n_jobs = 0;
         for (unit, estimated_bytes) in units {
             match unit {
                 Unit::Rows {
@@ -197,7 +218,8 @@ impl MyDump {
                         continue;
                     };
                     let range = range.as_deref();
-                    let job = rows::job(database, &source.table, &database.name, range, true);
+                    let job = rows::job(database, &source.table, from, range, is_loose);
+                    n_jobs += 1;
                     let name = match of {
                         1 => format!("{prefix}data/{}.tsv", job.member),
                         _ => format!("{prefix}data/{}/{part:05}.tsv", job.member),
@@ -206,14 +228,19 @@ impl MyDump {
                 }
                 Unit::Small(tables) => {
                     let jobs = tables.iter().filter_map(|table| sources.get(*table));
-                    let jobs = jobs
-                        .map(|it| rows::job(database, &it.table, &database.name, None, true))
+                    let jobs: Vec<Job<Select>> = jobs
+                        .map(|it| rows::job(database, &it.table, from, None, is_loose))
                         .collect();
+                    n_jobs += jobs.len();
                     let name = format!("{prefix}data/small-{n_tars:05}.tar");
-                    n_tars += 1;
+                    *n_tars += 1;
                     self.add(name, "small", estimated_bytes, Work::Small(jobs));
                 }
             }
+        }
+        if is_loose {
+            let n_loose = &self.snapshot.sessions.n_loose;
+            n_loose.fetch_add(n_jobs, Ordering::Relaxed);
         }
     }
 }
@@ -226,9 +253,9 @@ impl Dump for MyDump {
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let work = self.units.get(&piece.name);
         match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
-            Work::Rows(job) => bodies::open_one(&self.snapshot.pool, job, &self.progress).await,
+            Work::Rows(job) => bodies::open_one(&self.snapshot.sessions, job, &self.progress).await,
             Work::Small(jobs) => Ok(bodies::open_tar(
-                &self.snapshot.pool,
+                &self.snapshot.sessions,
                 jobs.clone(),
                 rows::SUFFIX,
                 &self.progress,

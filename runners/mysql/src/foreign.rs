@@ -52,6 +52,7 @@ pub(crate) async fn run(site: &Site, foreign: Foreign, target: &Target) -> Resul
             target: place.working_name(),
             source: None,
             blocked: Vec::new(),
+            takes_dates: false,
             n_statements: 0,
             warnings: 0,
             rows: 0,
@@ -121,6 +122,8 @@ struct Feed<'a> {
     source: Option<String>,
     /// Views that look at one that comes later.
     blocked: Vec<View>,
+    /// Whether dates that are none are taken as they are.
+    takes_dates: bool,
     n_statements: u64,
     warnings: u64,
     rows: u64,
@@ -194,6 +197,7 @@ impl Feed<'_> {
             }
             Order::Insert | Order::Define | Order::Other => {}
         }
+        self.take_dates(order == Order::Insert).await?;
         self.n_statements += 1;
         let changed;
         let statement = match order {
@@ -214,6 +218,23 @@ impl Feed<'_> {
             self.warnings += u64::from(answer.warnings);
         }
         Ok(())
+    }
+
+    /// The tools set a mode in which dates that are none, such as a thirtieth of February, would become zeros. The mode
+    /// is another's again before anything that keeps it is defined.
+    async fn take_dates(&mut self, wanted: bool) -> Result<()> {
+        if wanted == self.takes_dates {
+            return Ok(());
+        }
+        self.takes_dates = wanted;
+        let statement = match wanted {
+            true => {
+                "SET @planb_mode = @@sql_mode, \
+                 SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'ALLOW_INVALID_DATES')"
+            }
+            false => "SET SESSION sql_mode = @planb_mode",
+        };
+        self.connection.execute(statement).await
     }
 
     /// The tools write views by name, with a stand-in for each, which is not always enough for one that looks at it.

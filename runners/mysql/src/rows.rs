@@ -1,5 +1,8 @@
 //! Rows out of a pool's sessions.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use runner_core::error::Result;
 use runner_core::fingerprint::Tally;
@@ -8,7 +11,8 @@ use runner_core::store::layout::safe_component;
 
 use crate::details::{DatabaseDetails, Table};
 use crate::session::Pool;
-use crate::wire::RowsOut;
+use crate::snapshot::Sessions;
+use crate::wire::{Connection, RowsOut};
 
 /// What the members of a tar end in.
 pub(crate) const SUFFIX: &str = ".tsv";
@@ -17,32 +21,41 @@ pub(crate) const SUFFIX: &str = ".tsv";
 #[derive(Clone, Debug)]
 pub(crate) struct Select {
     pub(crate) sql: String,
-    /// Whether the session is in a transaction, which must not keep the table's definition locked.
-    pub(crate) in_snapshot: bool,
+    /// Of a table that no snapshot covers.
+    pub(crate) is_loose: bool,
 }
 
 /// A running statement, and where its session goes back to.
 pub(crate) struct Reading {
     rows: RowsOut,
     pool: Pool,
-    in_snapshot: bool,
-    is_released: bool,
+    /// What to run on the session once the rows have ended.
+    epilogue: Epilogue,
 }
 
-/// The reading of a table or a range, from the snapshot or (to prove a restore) from what stands there now.
+enum Epilogue {
+    Nothing,
+    /// Lets the table's definition go, so that a statement that changes it does not wait for the whole dump, and
+    /// everybody else behind it.
+    Rollback,
+    /// Lets tables without transactions go when this was the last of them to be read.
+    Unlock(Arc<AtomicUsize>),
+}
+
+/// The reading of a table or a range, from a dump's sessions or (to prove a restore) any.
 pub(crate) fn job(
     database: &DatabaseDetails,
     table: &Table,
     from: &str,
     range: Option<&str>,
-    in_snapshot: bool,
+    is_loose: bool,
 ) -> Job<Select> {
     Job {
         data_name: database.data_name(table),
         member: component(&table.name),
         query: Select {
             sql: table.select_sql(from, range),
-            in_snapshot,
+            is_loose,
         },
     }
 }
@@ -52,20 +65,45 @@ pub(crate) fn component(name: &str) -> String {
     safe_component(name).replace('.', "%2E")
 }
 
+impl RowSource for Sessions {
+    type Query = Select;
+    type Rows = Reading;
+
+    async fn start(&self, query: &Select) -> Result<Reading> {
+        if query.is_loose {
+            let epilogue = Epilogue::Unlock(Arc::clone(&self.n_loose));
+            return Reading::start(&self.loose, &query.sql, epilogue).await;
+        }
+        let mut connection = self.snapshot.take().await?;
+        connection.execute("SAVEPOINT planb").await?;
+        Reading::on(connection, &self.snapshot, &query.sql, Epilogue::Rollback).await
+    }
+}
+
 impl RowSource for Pool {
     type Query = Select;
     type Rows = Reading;
 
     async fn start(&self, query: &Select) -> Result<Reading> {
-        let mut connection = self.take().await?;
-        if query.in_snapshot {
-            connection.execute("SAVEPOINT planb").await?;
-        }
-        Ok(Reading {
-            rows: RowsOut::start(connection, &query.sql).await?,
-            pool: self.clone(),
-            in_snapshot: query.in_snapshot,
-            is_released: false,
+        Reading::start(self, &query.sql, Epilogue::Nothing).await
+    }
+}
+
+impl Reading {
+    async fn start(pool: &Pool, sql: &str, epilogue: Epilogue) -> Result<Self> {
+        Self::on(pool.take().await?, pool, sql, epilogue).await
+    }
+
+    async fn on(
+        connection: Connection,
+        pool: &Pool,
+        sql: &str,
+        epilogue: Epilogue,
+    ) -> Result<Self> {
+        Ok(Self {
+            rows: RowsOut::start(connection, sql).await?,
+            pool: pool.clone(),
+            epilogue,
         })
     }
 }
@@ -73,11 +111,14 @@ impl RowSource for Pool {
 impl Rows for Reading {
     async fn next_block(&mut self) -> Result<Option<Bytes>> {
         let block = self.rows.next_block().await?;
-        if block.is_none() && self.in_snapshot && !self.is_released {
-            self.is_released = true;
-            // Lets the table's definition go, so that a statement that changes it does not wait for the whole dump,
-            // and everybody else behind it.
-            self.rows.execute("ROLLBACK TO SAVEPOINT planb").await?;
+        if block.is_none() {
+            match std::mem::replace(&mut self.epilogue, Epilogue::Nothing) {
+                Epilogue::Rollback => self.rows.execute("ROLLBACK TO SAVEPOINT planb").await?,
+                Epilogue::Unlock(n_loose) if n_loose.fetch_sub(1, Ordering::Relaxed) == 1 => {
+                    self.rows.execute("UNLOCK TABLES").await?;
+                }
+                Epilogue::Unlock(_) | Epilogue::Nothing => {}
+            }
         }
         Ok(block)
     }

@@ -3,6 +3,8 @@
 //! Each session begins a transaction with a consistent snapshot while nobody can write; the lock is held for that moment
 //! only. Which lock depends on what the login may do, from the least in the way of others to one session alone.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -23,12 +25,24 @@ pub(crate) struct Lockable {
     pub(crate) is_transactional: bool,
 }
 
+/// Where the rows of the moment are read.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    /// Transactions in the snapshot.
+    pub(crate) snapshot: Pool,
+    /// The one session that keeps writers off the tables without transactions. Another could not be sure to open them:
+    /// somebody's `FLUSH TABLES` would have it wait for this one.
+    pub(crate) loose: Pool,
+    /// How many readings of those tables are still to end, after which they are let go.
+    pub(crate) n_loose: Arc<AtomicUsize>,
+}
+
 /// One moment, held open.
 pub(crate) struct Snapshot {
-    pub(crate) pool: Pool,
-    pub(crate) n_sessions: usize,
-    /// Holds what is locked until the end: definitions, where the server can do that, and tables without transactions.
-    guards: Vec<Connection>,
+    pub(crate) sessions: Sessions,
+    n_sessions: usize,
+    /// Holds definitions as they are, where the server can do that.
+    guard: Option<Connection>,
     /// For the manifest.
     pub(crate) point: Value,
 }
@@ -83,11 +97,7 @@ impl Snapshot {
             sessions.push(reader(server).await?);
         }
         let mut locker = server.connect().await?;
-        let mut guards = Vec::new();
-        if let Some(guard) = instance_lock(server).await? {
-            guards.push(guard);
-        }
-        let has_instance_lock = !guards.is_empty();
+        let guard = instance_lock(server).await?;
         let lock = lock(server, &mut locker, tables, timeout).await?;
         if lock == Lock::None {
             refuse_loose(&loose)?;
@@ -95,9 +105,10 @@ impl Snapshot {
         }
         try_join_all(sessions.iter_mut().map(|session| session.execute(BEGIN))).await?;
         let mut point = position(server, &mut locker).await;
-        if !loose.is_empty() {
-            guards.push(lock_loose(server, &loose, timeout).await?);
-        }
+        let loose_session = match loose.is_empty() {
+            true => Vec::new(),
+            false => vec![lock_loose(server, &loose, timeout).await?],
+        };
         if let Some(statement) = lock.release() {
             locker.execute(statement).await.map_err(|err| {
                 err.while_doing("the lock that makes the backup consistent was lost before its end")
@@ -106,34 +117,39 @@ impl Snapshot {
         locker.close().await;
         if let Value::Object(point) = &mut point {
             point.insert("method".into(), lock.title().into());
-            point.insert("definitions_locked".into(), has_instance_lock.into());
+            point.insert("definitions_locked".into(), guard.is_some().into());
         }
         tracing::info!(
             method = lock.title(),
             sessions = sessions.len(),
-            definitions_locked = has_instance_lock,
+            definitions_locked = guard.is_some(),
             nontransactional_tables = loose.len(),
             "the snapshot is taken"
         );
         Ok(Self {
             n_sessions: sessions.len(),
-            pool: Pool::fixed(sessions),
-            guards,
+            sessions: Sessions {
+                snapshot: Pool::fixed(sessions),
+                loose: Pool::fixed(loose_session),
+                n_loose: Arc::default(),
+            },
+            guard,
             point,
         })
     }
 
     /// Ends the transactions and lets go of what is still locked.
     pub(crate) async fn release(self) -> Result<Value> {
-        for mut guard in self.guards {
+        if let Some(mut guard) = self.guard {
             // Its end here shows that it held until now.
             guard
-                .execute("UNLOCK TABLES")
+                .execute("UNLOCK INSTANCE")
                 .await
                 .map_err(|err| err.while_doing("a lock of the backup was lost before its end"))?;
             guard.close().await;
         }
-        let n_idle = self.pool.close().await;
+        let n_idle = self.sessions.snapshot.close().await;
+        self.sessions.loose.close().await;
         if n_idle != self.n_sessions {
             return Err(Error::new(
                 Kind::Bug,
@@ -331,6 +347,7 @@ async fn lock_loose(server: &Server, loose: &[&Lockable], timeout: Duration) -> 
     guard
         .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
         .await?;
+    guard.execute(sql::RAW_RESULTS).await?;
     run(&mut guard, &[lock_tables(loose)], timeout)
         .await
         .map_err(|err| {

@@ -10,10 +10,10 @@ pub(crate) const IDENTITY: &str =
     "AGE-SECRET-KEY-1YNYUYSM0X7YXXQ2EPK8YQE0URRMURRTX30EKM2RSN0JTAC0SWXFQNF3C9D";
 const COMPRESSIONS: [&str; 4] = ["zstd", "gzip", "lz4", "none"];
 
-/// What a job gets in production: nothing to write to, no privileges, little memory.
+/// What a job gets in production: nothing to write to, no privileges, a user that no file knows, little memory.
 const HARDENED: [&str; 6] = [
     "--read-only",
-    "--user=10001",
+    "--user=12345",
     "--memory=256m",
     "--memory-swap=256m",
     "--cap-drop=ALL",

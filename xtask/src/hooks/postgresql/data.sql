@@ -1,4 +1,5 @@
--- A shop, as one finds them: many types, keys, partitions, views, large objects; about 200 MB, the same at every run.
+-- A shop, as one finds them: many types, keys, partitions, views, large objects, the same at every run. Run by psql with
+-- `n` set, which everything grows with: 100 makes about 200 MB.
 select setseed(0.42);
 
 create extension if not exists hstore;
@@ -35,7 +36,7 @@ select format('user%s@example.com', n),
        ('10.' || n % 256 || '.' || n / 256 % 256 || '.1')::inet,
        round((random() * 10000 - 500)::numeric, 2),
        timestamptz '2020-01-01 00:00:00+00' + n * interval '7 minutes'
-from generate_series(1, 80000) n;
+from generate_series(1, 800 * :n) n;
 
 create table sales.products (
     sku          char(8) primary key,
@@ -55,7 +56,7 @@ select lpad(n::text, 8, 'P'), 'Product ' || n,
        case n % 50 when 0 then 'NaN' when 1 then 'Infinity' else random() * 5 end,
        array[[n % 10, 2], [3, n % 7]],
        tstzrange(timestamptz '2024-01-01' + n * interval '1 hour', null)
-from generate_series(1, 20000) n;
+from generate_series(1, 200 * :n) n;
 
 create table sales.orders (
     id           bigint not null,
@@ -71,10 +72,10 @@ create table sales.orders_2023 partition of sales.orders for values from ('2023-
 create table sales.orders_2024 partition of sales.orders for values from ('2024-01-01') to ('2025-01-01');
 create table sales.orders_rest partition of sales.orders default;
 insert into sales.orders (id, customer_id, status, placed_at, delivery, note)
-select n, 1 + (random() * 79999)::int, (enum_range(null::sales.status))[1 + n % 5],
+select n, 1 + (random() * (800 * :n - 1))::int, (enum_range(null::sales.status))[1 + n % 5],
        timestamp '2022-01-01' + n * interval '7 minutes', (n % 200) * interval '1 hour 3 seconds',
        case when n % 20 = 0 then E'tab\there,\nline, and \\N that is no null' end
-from generate_series(1, 250000) n;
+from generate_series(1, 2500 * :n) n;
 
 create table sales.items (
     order_id   bigint not null,
@@ -86,8 +87,8 @@ create table sales.items (
 );
 insert into sales.items
 select n, timestamp '2022-01-01' + n * interval '7 minutes', line,
-       lpad((1 + (n * line) % 20000)::text, 8, 'P'), 1 + n % 9, round((random() * 900)::numeric, 2)
-from generate_series(1, 250000) n, generate_series(1, 2) line;
+       lpad((1 + (n * line) % (200 * :n))::text, 8, 'P'), 1 + n % 9, round((random() * 900)::numeric, 2)
+from generate_series(1, 2500 * :n) n, generate_series(1, 2) line;
 
 create table public.events (
     id       bigserial primary key,
@@ -98,10 +99,10 @@ create table public.events (
 );
 insert into public.events (at, payload, raw, flags)
 select timestamptz '2024-03-01 00:00:00+00' + n * interval '11 seconds',
-       jsonb_build_object('kind', (array['click', 'view', 'buy'])[1 + n % 3], 'user', n % 80000,
+       jsonb_build_object('kind', (array['click', 'view', 'buy'])[1 + n % 3], 'user', n % (800 * :n),
                           'session', md5(random()::text), 'depth', jsonb_build_array(n % 7, null, true, random())),
        case when n % 4 = 0 then '{"a":  1, "a": 2}'::json end, (n % 65536)::bit(16)::bit varying
-from generate_series(1, 120000) n;
+from generate_series(1, 1200 * :n) n;
 
 create table public.files (
     name      text primary key,
@@ -111,8 +112,8 @@ create table public.files (
 alter table public.files alter content set storage external;
 insert into public.files
 select 'file-' || n, content, md5(content)
-from (select n, decode(md5(n::text) || repeat(md5(random()::text) || md5(random()::text), 6000), 'hex') content
-      from generate_series(1, 300) n) files;
+from (select n, decode(md5(n::text) || repeat(md5(random()::text) || md5(random()::text), 6000), 'hex') as content
+      from generate_series(1, 3 * :n) n) files;
 
 create table public.attachments (id int primary key, object oid not null);
 insert into public.attachments

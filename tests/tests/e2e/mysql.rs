@@ -1,0 +1,74 @@
+//! MySQL and MariaDB: everything comes back, at one moment, or nothing is claimed.
+
+mod connect;
+mod consistency;
+mod restore;
+mod round_trip;
+
+use tests::{Env, MySql, Run, Running, spawn_engine, world};
+
+const MYSQL: &str = "mysql:8.0";
+const MARIADB: &str = "mariadb:11.8";
+
+/// Runs an operation of the server's own runner; the backup is `b` unless `env` says otherwise.
+fn start(server: &MySql, database: &str, operation: &str, env: Env) -> Running {
+    let defaults = server.env(database).with("BACKUP_PATH", "b");
+    spawn_engine(server.engine(), defaults.and(env), &[operation])
+}
+
+fn run(server: &MySql, database: &str, operation: &str, env: Env) -> Run {
+    start(server, database, operation, env).wait()
+}
+
+#[track_caller]
+fn backup(server: &MySql, database: &str, env: Env) -> Run {
+    run(server, database, "backup", env).good()
+}
+
+/// A name that is no database's yet.
+fn fresh(stem: &str) -> String {
+    world().unique(stem)
+}
+
+/// Fills a database with everything that has gone wrong somewhere.
+fn zoo(server: &MySql) -> String {
+    let database = server.create_database("zoo");
+    server.sql(&database, include_str!("mysql/zoo.sql"));
+    if server.engine() == "mariadb" {
+        server.sql(&database, include_str!("mysql/mariadb.sql"));
+    }
+    database
+}
+
+/// Two tables large enough to be cut: one by numbers with a gap, one by text.
+fn spread(server: &MySql, database: &str) {
+    let digits = "(select 0 n union all select 1 union all select 2 union all select 3 union all select 4 union all \
+                  select 5 union all select 6 union all select 7 union all select 8 union all select 9)";
+    server.sql(
+        database,
+        &format!(
+            "insert into spread select a.n+10*b.n+100*c.n+1000*d.n+10000*e.n+100000*f.n + if(f.n>1, 9000000000000000000, 0), \
+             concat('k', a.n,b.n,c.n,d.n,e.n,f.n), repeat(char(97+a.n), 230) \
+             from {digits} a, {digits} b, {digits} c, {digits} d, {digits} e, (select 0 n union all select 1 union all select 2) f; \
+             insert into uuids select uuid(), repeat(char(97+a.n), 250) from {digits} a, {digits} b, {digits} c, {digits} d, {digits} e, \
+             (select 0 n union all select 1) f; analyze table spread, uuids;"
+        ),
+    );
+}
+
+/// Fails with the first lines that differ.
+#[track_caller]
+fn assert_same(before: &str, after: &str) {
+    let differing: Vec<(&str, &str)> = before
+        .lines()
+        .zip(after.lines())
+        .filter(|(a, b)| a != b)
+        .take(5)
+        .collect();
+    assert!(
+        before == after,
+        "{differing:#.400?}; {} lines before, {} after",
+        before.lines().count(),
+        after.lines().count()
+    );
+}

@@ -1,0 +1,141 @@
+//! Logging in: every plugin, with and without TLS; and who is refused.
+
+use tests::{Env, MySql, world};
+
+use super::{MARIADB, MYSQL, backup, run};
+use crate::kit::{Directory, reason};
+
+const PASSWORD: &str = "pä ss'\"\\`;-- %";
+
+fn account(server: &MySql, plugin: &str, clause: &str) -> (String, Env) {
+    let database = server.create_database(plugin);
+    server.sql(
+        &database,
+        "create table t (a int); insert into t values (1)",
+    );
+    let user = database.replace('-', "_");
+    let clause = clause.replace(
+        "PASSWORD",
+        &PASSWORD.replace('\\', "\\\\").replace('\'', "\\'"),
+    );
+    server.sql("", &format!("create user {user}@'%' identified {clause}; grant select, show view, trigger, event, execute, lock tables on `{database}`.* to {user}@'%'"));
+    let env = Env::default()
+        .with("DB_USERNAME", &user)
+        .with("DB_PASSWORD", PASSWORD);
+    (database, env)
+}
+
+fn logs_in(server: &MySql, plugin: &str, clause: &str, tls: &str) {
+    let (database, login) = account(server, plugin, clause);
+    let store = Directory::new();
+    let env = store.env().and(login).with("DB_TLS_MODE", tls);
+    backup(server, &database, env.clone());
+    let wrong = env.with("DB_PASSWORD", "wrong").with("BACKUP_PATH", "c");
+    let refused = run(server, &database, "backup", wrong).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied");
+    assert!(
+        message.contains("check DB_USERNAME and DB_PASSWORD"),
+        "{message}"
+    );
+}
+
+#[test]
+fn mysql_native_password_logs_in() {
+    logs_in(
+        world().mysql("mysql:5.7"),
+        "native",
+        "with mysql_native_password by 'PASSWORD'",
+        "prefer",
+    );
+    logs_in(world().mysql(MARIADB), "native", "by 'PASSWORD'", "require");
+}
+
+#[test]
+fn caching_sha2_password_logs_in_without_tls_by_the_servers_key() {
+    logs_in(
+        world().mysql(MYSQL),
+        "caching",
+        "with caching_sha2_password by 'PASSWORD'",
+        "disable",
+    );
+}
+
+#[test]
+fn sha256_password_logs_in_without_tls_by_the_servers_key() {
+    logs_in(
+        world().mysql(MYSQL),
+        "sha256",
+        "with sha256_password by 'PASSWORD'",
+        "disable",
+    );
+}
+
+#[test]
+fn ed25519_logs_in() {
+    let server = world().mysql(MARIADB);
+    server.sql("", "install soname 'auth_ed25519'");
+    logs_in(
+        server,
+        "ed25519",
+        "via ed25519 using password('PASSWORD')",
+        "disable",
+    );
+}
+
+#[test]
+fn tls_that_is_insisted_on_and_not_there_is_refused() {
+    let server = world().mysql("mariadb:10.11");
+    let database = server.create_database("tls");
+    let store = Directory::new();
+    let refused = run(
+        server,
+        &database,
+        "backup",
+        store.env().with("DB_TLS_MODE", "require"),
+    )
+    .ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied");
+    assert!(message.contains("does not speak TLS"), "{message}");
+}
+
+#[test]
+fn a_certificate_of_nobody_known_is_refused_where_it_is_checked() {
+    let server = world().mysql(MARIADB);
+    let database = server.create_database("ca");
+    let store = Directory::new();
+    let refused = run(
+        server,
+        &database,
+        "backup",
+        store.env().with("DB_TLS_MODE", "verify-full"),
+    )
+    .ended(1);
+    assert_eq!(reason(&refused).0, "denied");
+}
+
+#[test]
+fn the_other_familys_runner_says_which_one_to_use() {
+    let server = world().mysql(MARIADB);
+    let database = server.create_database("brand");
+    let store = Directory::new();
+    let env = server
+        .env(&database)
+        .and(store.env())
+        .with("BACKUP_PATH", "b");
+    let refused = tests::spawn_engine("mysql", env, &["backup"])
+        .wait()
+        .ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "unfit");
+    assert!(message.contains("use plan-b-backup-mariadb"), "{message}");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_not_found() {
+    let server = world().mysql(MARIADB);
+    let store = Directory::new();
+    let refused = run(server, "no-such-database", "backup", store.env()).ended(1);
+    assert_eq!(reason(&refused).0, "not_found");
+}

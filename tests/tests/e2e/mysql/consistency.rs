@@ -1,0 +1,247 @@
+//! One moment: whatever others do meanwhile, a backup shows the database as it was at one point, or fails.
+
+use std::time::Duration;
+
+use tests::{Env, MySql, world};
+
+use super::{MARIADB, MYSQL, backup, fresh, run, start};
+use crate::kit::{Directory, reason};
+
+/// Accounts among which money moves; the sum never changes.
+fn bank(server: &MySql) -> String {
+    let database = server.create_database("bank");
+    server.sql(
+        &database,
+        "create table accounts (id int primary key, balance int not null);
+         create table entries (id bigint auto_increment primary key, pad varchar(200));
+         insert into accounts select a.n * 10 + b.n, 100 from (select 0 n union select 1 union select 2 union select 3 union select 4) a,
+           (select 0 n union select 1 union select 2 union select 3 union select 4 union select 5 union select 6 union select 7 union select 8 union select 9) b;
+         delimiter $$
+         create procedure churn() begin
+           declare f int; declare t int;
+           while true do
+             set f = floor(rand() * 50), t = floor(rand() * 50);
+             start transaction;
+             update accounts set balance = balance - 1 where id = least(f, t);
+             update accounts set balance = balance + 1 where id = greatest(f, t);
+             insert into entries (pad) values (repeat('x', 200));
+             commit;
+           end while;
+         end$$
+         delimiter ;",
+    );
+    database
+}
+
+fn no_transfer_is_half(image: &'static str) {
+    let server = world().mysql(image);
+    let database = bank(server);
+    let churn = server.spawn_sql(&database, "call churn()");
+    let count = "select count(*) from entries";
+    while server.sql(&database, count) == "0" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let store = Directory::new();
+    let saved = backup(server, &database, store.env());
+    let after: u64 = server.sql(&database, count).parse().unwrap();
+    assert!(churn.is_running(), "money moved all the while");
+    churn.signal("KILL");
+    churn.wait();
+    let sessions = "select concat('kill ', id, ';') from information_schema.processlist where db = '{db}' and id <> connection_id()";
+    let kills = server.sql("", &sessions.replace("{db}", &database));
+    server.sql("", &kills);
+    assert!(
+        saved.stderr.contains("the snapshot is taken"),
+        "{}",
+        saved.stderr
+    );
+    let restored = fresh("bank-restored");
+    run(server, &restored, "restore", store.env()).good();
+    let sum = "select sum(balance) from accounts";
+    assert_eq!(server.sql(&restored, sum), "5000");
+    let then: u64 = server.sql(&restored, count).parse().unwrap();
+    assert!(then > 0 && then < after, "{then} entries of {after}");
+}
+
+#[test]
+fn no_transfer_is_half_in_a_backup_of_mysql() {
+    no_transfer_is_half(MYSQL);
+}
+
+#[test]
+fn no_transfer_is_half_in_a_backup_of_mariadb() {
+    no_transfer_is_half(MARIADB);
+}
+
+/// Stops a backup once it has its snapshot, runs a statement, and lets it go on.
+fn meanwhile(server: &MySql, database: &str, env: Env, statement: &str) -> (tests::Run, String) {
+    let running = start(server, database, "backup", env);
+    running.wait_for("the snapshot is taken");
+    running.signal("STOP");
+    let said = server.try_sql(database, statement);
+    running.signal("CONT");
+    (running.wait(), said.err().unwrap_or_default())
+}
+
+#[test]
+fn a_definition_that_changes_meanwhile_fails_a_backup_of_mariadb() {
+    let server = world().mysql(MARIADB);
+    let database = server.create_database("ddl");
+    server.sql(
+        &database,
+        "create table t (a int); insert into t values (1)",
+    );
+    let store = Directory::new();
+    let alter = "alter table t add column b int";
+    let (run, refused) = meanwhile(server, &database, store.env(), alter);
+    assert_eq!(refused, "");
+    let run = run.ended(75);
+    let (kind, message) = reason(&run);
+    assert_eq!(kind, "unreachable");
+    assert!(
+        message.contains("ddl") && message.contains("definition"),
+        "{message}"
+    );
+    assert!(store.files().is_empty(), "{:?}", store.files());
+}
+
+#[test]
+fn a_change_of_a_definition_waits_for_a_backup_of_mysql() {
+    let server = world().mysql(MYSQL);
+    let database = server.create_database("ddl");
+    server.sql(
+        &database,
+        "create table t (a int); insert into t values (1)",
+    );
+    let store = Directory::new();
+    let alter = "set lock_wait_timeout = 1; alter table t add column b int";
+    let (run, refused) = meanwhile(server, &database, store.env(), alter);
+    assert!(refused.contains("Lock wait timeout"), "{refused}");
+    run.good();
+}
+
+#[test]
+fn a_lock_that_is_not_to_be_had_is_given_up_with_the_name_of_who_is_in_the_way() {
+    let server = world().own_mysql(MYSQL, &[]);
+    let database = server.create_database("busy");
+    server.sql(
+        &database,
+        "create table t (a int); insert into t values (1)",
+    );
+    let slow = server.spawn_sql(&database, "select sleep(60) from t");
+    let is_slow =
+        "select count(*) from information_schema.processlist where info like 'select sleep%'";
+    while server.sql("", is_slow) == "0" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let store = Directory::new();
+    let run = run(
+        &server,
+        &database,
+        "backup",
+        store.env().with("BACKUP_LOCK_TIMEOUT", "1s"),
+    );
+    let run = run.ended(75);
+    let (_, message) = reason(&run);
+    assert!(
+        message.contains("BACKUP_LOCK_TIMEOUT") && message.contains("session"),
+        "{message}"
+    );
+    assert!(store.files().is_empty());
+    slow.signal("KILL");
+    slow.wait();
+}
+
+/// Only what a managed service grants: no RELOAD, so tables are locked for the moment; or not even that.
+#[test]
+fn a_login_that_may_lock_less_backs_up_by_lesser_means() {
+    let server = world().mysql(MARIADB);
+    let database = server.create_database("managed");
+    server.sql(
+        &database,
+        "create table t (a int primary key); insert into t values (1), (2)",
+    );
+    let user = database.replace('-', "_");
+    server.sql("", &format!("create user {user} identified by 'p'; grant select, show view, trigger, event, execute, lock tables on `{database}`.* to {user}"));
+    let store = Directory::new();
+    let login = |path: &str| {
+        let env = store
+            .env()
+            .with("DB_USERNAME", &user)
+            .with("DB_PASSWORD", "p");
+        env.with("BACKUP_PATH", path)
+    };
+    let method = |path: &str| {
+        let manifest = std::fs::read(store.path().join(path).join("manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        manifest["consistency"]["method"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    backup(server, &database, login("tables"));
+    assert_eq!(method("tables"), "lock tables read");
+    server.sql(
+        "",
+        &format!("revoke lock tables on `{database}`.* from {user}"),
+    );
+    backup(server, &database, login("alone"));
+    assert_eq!(method("alone"), "one session");
+    server.sql(
+        "",
+        &format!("revoke trigger, event on `{database}`.* from {user}"),
+    );
+    let refused = run(server, &database, "backup", login("less")).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied");
+    assert!(message.contains("GRANT TRIGGER, EVENT ON"), "{message}");
+}
+
+#[test]
+fn tables_without_transactions_are_locked_or_refused_as_asked() {
+    let server = world().mysql(MARIADB);
+    let database = server.create_database("loose");
+    server.sql(
+        &database,
+        "create table t (a int) engine=myisam; insert into t values (1)",
+    );
+    let store = Directory::new();
+    let write = "set lock_wait_timeout = 1; insert into t values (2)";
+    let (run_, refused) = meanwhile(server, &database, store.env(), write);
+    assert!(refused.contains("Lock wait timeout"), "{refused}");
+    run_.good();
+    let env = store
+        .env()
+        .with("BACKUP_NONTRANSACTIONAL", "refuse")
+        .with("BACKUP_PATH", "c");
+    let refused = run(server, &database, "backup", env).ended(1);
+    assert!(
+        reason(&refused)
+            .1
+            .contains("is a table without transactions")
+    );
+}
+
+/// Whoever flushes waits for the locked tables, and whoever opens one of them then waits for the flush.
+#[test]
+fn a_flush_by_somebody_else_does_not_stop_a_backup_of_tables_without_transactions() {
+    let server = world().mysql("mysql:5.7");
+    let database = server.create_database("flushed");
+    server.sql(
+        &database,
+        "create table t (a int) engine=myisam; insert into t values (1)",
+    );
+    let store = Directory::new();
+    let running = start(server, &database, "backup", store.env());
+    running.wait_for("the snapshot is taken");
+    running.signal("STOP");
+    let flush = server.spawn_sql(&database, "flush tables");
+    let is_waiting =
+        "select count(*) from information_schema.processlist where info = 'flush tables'";
+    while server.sql("", is_waiting) == "0" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.signal("CONT");
+    running.wait().good();
+    flush.wait().good();
+}
