@@ -48,7 +48,7 @@ pub struct Job<Q> {
 }
 
 /// Rows that are reported to the job's progress.
-struct Reader<R> {
+pub struct Reader<R> {
     rows: R,
     progress: Progress,
     reported: u64,
@@ -56,7 +56,7 @@ struct Reader<R> {
 }
 
 impl<R: Rows> Reader<R> {
-    async fn start<S: RowSource<Rows = R>>(
+    pub async fn start<S: RowSource<Rows = R>>(
         source: &S,
         job: &Job<S::Query>,
         progress: &Progress,
@@ -70,12 +70,16 @@ impl<R: Rows> Reader<R> {
         })
     }
 
-    async fn next_block(&mut self) -> Result<Option<Bytes>> {
+    pub async fn next_block(&mut self) -> Result<Option<Bytes>> {
         let block = self.rows.next_block().await;
         let n_rows = self.rows.tally().rows;
         self.progress.add_rows(n_rows - self.reported);
         self.reported = n_rows;
         block.map_err(|err| err.while_doing(format!("read {}", self.data_name)))
+    }
+
+    pub fn finish(self) -> Result<Tally> {
+        self.rows.finish()
     }
 }
 
@@ -89,7 +93,7 @@ pub async fn tally<S: RowSource>(
     while let Some(block) = reader.next_block().await? {
         progress.add_logical(block.len() as u64);
     }
-    reader.rows.finish()
+    reader.finish()
 }
 
 /// The rows of one table or range, as the server sends them.
@@ -109,7 +113,7 @@ pub async fn open_one<S: RowSource>(
             Some(block) => Ok(Some((block, Some((reader, proof))))),
             None => {
                 let table = reader.data_name.clone();
-                proof.set(vec![data(table, reader.rows.finish()?, None)]);
+                proof.set(vec![data(table, reader.finish()?, None)]);
                 Ok(None)
             }
         }
@@ -120,7 +124,8 @@ pub async fn open_one<S: RowSource>(
     })
 }
 
-fn data(table: String, tally: Tally, member: Option<String>) -> Data {
+/// What the manifest says of rows.
+pub fn data(table: String, tally: Tally, member: Option<String>) -> Data {
     Data {
         table,
         rows: tally.rows,
@@ -207,7 +212,7 @@ impl<S: RowSource> Tar<S> {
             current.n_members += 1;
             if ended && let Some(current) = self.current.take() {
                 let table = current.reader.data_name.clone();
-                let tally = current.reader.rows.finish()?;
+                let tally = current.reader.finish()?;
                 self.done.push(data(table, tally, Some(current.member)));
             }
             return member(&path, &self.held.split()).map(Some);
@@ -230,4 +235,43 @@ fn member(path: &str, content: &[u8]) -> Result<Bytes> {
     bytes
         .map(Bytes::from)
         .map_err(|err| Error::new(Kind::Bug, format!("write the tar member {path}")).because(err))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn members_make_a_tar_that_stock_tools_read() {
+        let long = "x".repeat(300);
+        let mut tar = Vec::new();
+        for (path, content) in [
+            ("a/00000.copy", "one"),
+            (long.as_str(), "two"),
+            ("b/00000.copy", ""),
+        ] {
+            tar.extend_from_slice(&member(path, content.as_bytes()).unwrap());
+        }
+        tar.extend_from_slice(&[0; 1024]);
+        let mut archive = tar::Archive::new(&tar[..]);
+        let mut seen = Vec::new();
+        for entry in archive.entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut content = String::new();
+            entry.read_to_string(&mut content).unwrap();
+            seen.push((entry.path().unwrap().display().to_string(), content));
+        }
+        let expected = [
+            ("a/00000.copy", "one"),
+            (&long, "two"),
+            ("b/00000.copy", ""),
+        ];
+        assert!(
+            seen.iter()
+                .map(|(p, c)| (p.as_str(), c.as_str()))
+                .eq(expected)
+        );
+    }
 }

@@ -14,11 +14,11 @@ use crate::manifest::{Artifact, Data};
 use crate::stream::{BLOCK_BYTES, ByteStream};
 
 /// One table.
-pub struct Member {
+struct Member {
     /// Its name in the manifest.
-    pub directory: String,
+    directory: String,
     /// To be read to its end before the next member comes.
-    pub body: ByteStream,
+    body: ByteStream,
 }
 
 /// The tables of a tar artifact, one after the other, held to what the manifest says is in it.
@@ -59,7 +59,7 @@ impl Tables {
 }
 
 /// Splits the tar; a damaged one ends in an error, in the body that it cuts.
-pub fn members(body: ByteStream) -> BoxStream<'static, Result<Member>> {
+fn members(body: ByteStream) -> BoxStream<'static, Result<Member>> {
     let (sender, receiver) = mpsc::channel(1);
     let reader = SyncIoBridge::new(StreamReader::new(body.map_err(std::io::Error::from)));
     tokio::task::spawn_blocking(move || {

@@ -174,7 +174,7 @@ impl Context<'_> {
     async fn restore(&self, mut place: Place) -> Result<Restored> {
         place.open(self.server).await?;
         // Whatever step a signal meets, it is left at once: what was made has to be dropped within the grace.
-        let filled = unless_cancelled(&self.target.cancel, self.fill(place.working_name())).await;
+        let filled = unless_cancelled(&self.target.cancel, self.fill(&place)).await;
         let (n_verified, rows) = match filled {
             Ok(done) => done,
             Err(err) => return Err(place.give_up(self.server, err).await),
@@ -199,7 +199,8 @@ impl Context<'_> {
         })
     }
 
-    async fn fill(&self, working: &str) -> Result<(u64, u64)> {
+    async fn fill(&self, place: &Place) -> Result<(u64, u64)> {
+        let working = place.working_name();
         let pool = self.pool(working);
         if self.database.has_schema {
             load::script(self, &pool, "schema", working).await?;
@@ -216,6 +217,9 @@ impl Context<'_> {
             verify => proof::check(self, &pool, working, verify).await?,
         };
         pool.close().await;
+        if place.is_staged() && self.database.has_schema {
+            objects::rehearse(self, working).await?;
+        }
         Ok((n_verified, rows))
     }
 

@@ -10,6 +10,7 @@ use futures::stream;
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::progress::Progress;
+use runner_core::rows as bodies;
 use runner_core::store::layout::safe_component;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -214,10 +215,11 @@ impl Dump for PgDump {
         let work = self.units.get(&piece.name);
         match work.ok_or_else(|| Error::new(Kind::Bug, format!("no piece {:?}", piece.name)))? {
             Work::Schema(n) => self.open_schema(*n).await,
-            Work::Rows(n, job) => rows::open_one(&self.held(*n)?.pool, job, &self.progress).await,
-            Work::Small(n, jobs) => Ok(rows::open_tar(
+            Work::Rows(n, job) => bodies::open_one(&self.held(*n)?.pool, job, &self.progress).await,
+            Work::Small(n, jobs) => Ok(bodies::open_tar(
                 &self.held(*n)?.pool,
                 jobs.clone(),
+                rows::SUFFIX,
                 &self.progress,
             )),
             Work::Script(script) => {
@@ -273,12 +275,12 @@ fn component(name: &str) -> String {
 }
 
 pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
-    Job {
-        data_name: format!("{prefix}{}", table.display_name()),
-        sql: table.copy_out_sql(range),
-        format: table.copy_format(),
-        member: format!("{}.{}", component(&table.schema), component(&table.name)),
-    }
+    rows::job(
+        format!("{prefix}{}", table.display_name()),
+        table.copy_out_sql(range),
+        table.copy_format(),
+        format!("{}.{}", component(&table.schema), component(&table.name)),
+    )
 }
 
 fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {

@@ -5,6 +5,7 @@ use runner_core::error::{Error, Kind, Result};
 use super::Context;
 use super::load::{Statement, doing, rename};
 use crate::options::Definer;
+use crate::schema::Header;
 use crate::sql::ident;
 use crate::wire::{Connection, has_code};
 
@@ -25,13 +26,40 @@ const OBSOLETE_MODES: [&str; 11] = [
 
 /// Creates them all in the database that bears its name.
 pub(super) async fn restore(context: &Context<'_>, name: &str) -> Result<()> {
-    let Some(mut statements) = context.statements("objects") else {
-        return Ok(());
-    };
     tracing::info!(
         database = name,
         "create views, triggers, routines and events"
     );
+    create(context, name, |_| true).await
+}
+
+/// Creates them in the staging database, so that what the server refuses is refused while the old contents are there.
+/// Not events, which would begin to run; triggers, which keep a table from being moved, go again.
+pub(super) async fn rehearse(context: &Context<'_>, staging: &str) -> Result<()> {
+    create(context, staging, |header| header.kind != "event").await?;
+    let mut connection = context.server.connect().await?;
+    connection
+        .execute(format!("USE {}", ident(staging)))
+        .await?;
+    let triggers = connection
+        .query("SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = DATABASE()")
+        .await?;
+    for row in &triggers.rows {
+        let drop = format!("DROP TRIGGER {}", ident(&row.text(0)));
+        connection.execute(drop).await?;
+    }
+    connection.close().await;
+    Ok(())
+}
+
+async fn create(
+    context: &Context<'_>,
+    name: &str,
+    is_wanted: impl Fn(&Header) -> bool,
+) -> Result<()> {
+    let Some(mut statements) = context.statements("objects") else {
+        return Ok(());
+    };
     let mut connection = context.server.connect().await?;
     connection.execute(format!("USE {}", ident(name))).await?;
     let source = &context.database.name;
@@ -41,6 +69,9 @@ pub(super) async fn restore(context: &Context<'_>, name: &str) -> Result<()> {
         if statement.text.starts_with(b"SET ") {
             settings = statement.text;
             set(&mut connection, &settings).await?;
+            continue;
+        }
+        if !is_wanted(&statement.header) {
             continue;
         }
         statement.text = with_definer(&statement.text, &context.options.definer);

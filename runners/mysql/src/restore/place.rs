@@ -92,6 +92,11 @@ impl Place {
         self.staging.as_deref().unwrap_or(&self.name)
     }
 
+    /// Whether the old contents are still there while it is filled.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staging.is_some()
+    }
+
     /// Makes the database that is filled.
     pub(crate) async fn open(&mut self, server: &Server) -> Result<()> {
         if self.rows_only {
@@ -141,7 +146,7 @@ impl Place {
         let mut connection = server.connect().await?;
         let tables = connection
             .query(format!(
-                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {}",
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE <> 'VIEW'",
                 literal(staging)
             ))
             .await?;

@@ -10,7 +10,7 @@ use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::source::Backup;
 use runner_core::stream::ByteStream;
-use runner_core::tar_in::{self, Member};
+use runner_core::tar_in::Tables;
 use runner_core::workers::{each, unless_cancelled};
 use tokio_util::sync::CancellationToken;
 
@@ -123,48 +123,19 @@ impl Loader {
 
     /// One table after the other, each a copy of its own.
     async fn load_tar(&self, artifact: &Artifact, body: ByteStream) -> Result<u64> {
-        let by_member: BTreeMap<&str, _> = artifact
-            .data
-            .iter()
-            .filter_map(|data| Some((data.member.as_deref()?, data)))
-            .collect();
-        let mut members = tar_in::members(body);
+        let mut tables = Tables::new(artifact, body);
         let mut rows = 0;
-        let mut n_tables = 0;
-        while let Some(member) = members.next().await {
-            let Member { directory, body } = member?;
-            let data = by_member.get(directory.as_str()).ok_or_else(|| {
-                Error::new(
-                    Kind::Integrity,
-                    format!("{}: no table is called {directory}", artifact.path),
-                )
-            })?;
-            n_tables += 1;
+        while let Some((data, mut body)) = tables.next().await? {
             if self.tables.contains_key(&data.table) {
                 rows += self.load_table(&data.table, data.rows, body).await?;
-            } else {
-                drain(body).await?;
+                continue;
+            }
+            while let Some(block) = body.next().await {
+                block?;
             }
         }
-        match n_tables == artifact.data.len() {
-            true => Ok(rows),
-            false => Err(Error::new(
-                Kind::Integrity,
-                format!(
-                    "{} holds {n_tables} tables of {}",
-                    artifact.path,
-                    artifact.data.len()
-                ),
-            )),
-        }
+        Ok(rows)
     }
-}
-
-async fn drain(mut body: ByteStream) -> Result<()> {
-    while let Some(block) = body.next().await {
-        block?;
-    }
-    Ok(())
 }
 
 /// Sequence values, then large objects.

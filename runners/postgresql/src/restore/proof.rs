@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use runner_core::engine::Verify;
 use runner_core::error::{Error, Kind, Result};
-use runner_core::fingerprint::Tally;
+use runner_core::fingerprint::{Tally, compare};
+use runner_core::rows as bodies;
 use runner_core::workers::{each, unless_cancelled};
 
 use super::Context;
@@ -16,9 +17,6 @@ use crate::rows::{self, Job};
 use crate::session::Pool;
 use crate::tables::{self, Source};
 use crate::wire::CopyFormat;
-
-/// How many wrong tables an error names.
-const SHOWN: usize = 10;
 
 /// Compares every restored table with the manifest; how many were compared.
 pub(super) async fn check(context: &Context<'_>, pool: &Pool, verify: Verify) -> Result<u64> {
@@ -32,38 +30,8 @@ pub(super) async fn check(context: &Context<'_>, pool: &Pool, verify: Verify) ->
         Verify::Counts => counts(context, pool).await?,
         _ => fingerprints(context, pool).await?,
     };
-    let mut wrong = Vec::new();
-    for (name, expected) in &expected {
-        let actual = actual.get(name).copied().unwrap_or_default();
-        if actual.rows != expected.rows {
-            wrong.push(format!(
-                "{name} has {} rows instead of {}",
-                actual.rows, expected.rows
-            ));
-        } else if verify == Verify::Full && actual.fingerprint != expected.fingerprint {
-            wrong.push(format!(
-                "{name} has other values in its {} rows",
-                actual.rows
-            ));
-        }
-    }
-    if wrong.is_empty() {
-        return Ok(expected.len() as u64);
-    }
-    let more = wrong.len().saturating_sub(SHOWN);
-    wrong.truncate(SHOWN);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    Err(Error::new(
-        Kind::Integrity,
-        format!(
-            "the restored data are not the backed-up ones: {}{more}",
-            wrong.join(", ")
-        ),
-    ))
+    compare(&expected, &actual, verify)?;
+    Ok(expected.len() as u64)
 }
 
 /// The manifest's word on what this restore was to bring.
@@ -105,7 +73,7 @@ async fn counts(context: &Context<'_>, pool: &Pool) -> Result<BTreeMap<String, T
         for job in large_object_jobs(context) {
             actual.insert(
                 job.data_name.clone(),
-                rows::tally(pool, &job, &context.target.progress).await?,
+                bodies::tally(pool, &job, &context.target.progress).await?,
             );
         }
     }
@@ -125,7 +93,8 @@ async fn fingerprints(context: &Context<'_>, pool: &Pool) -> Result<BTreeMap<Str
         |job, stop| {
             let (pool, progress) = (Arc::clone(&pool), progress.clone());
             async move {
-                let tally = unless_cancelled(&stop, rows::tally(&pool, &job, &progress)).await?;
+                let tally =
+                    unless_cancelled(&stop, bodies::tally(pool.as_ref(), &job, &progress)).await?;
                 Ok((job.data_name, tally))
             }
         },
@@ -196,12 +165,9 @@ fn large_object_jobs(context: &Context<'_>) -> Vec<Job> {
     [largeobjects::OBJECTS, largeobjects::CONTENT]
         .into_iter()
         .filter_map(|name| {
-            Some(Job {
-                data_name: format!("{prefix}{name}"),
-                sql: largeobjects::proof_sql(name)?,
-                format: CopyFormat::Text,
-                member: String::new(),
-            })
+            let sql = largeobjects::proof_sql(name)?;
+            let data_name = format!("{prefix}{name}");
+            Some(rows::job(data_name, sql, CopyFormat::Text, String::new()))
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! A restore touches only what it was asked to, and says what state it leaves.
 
+use std::io::Write;
+
 use tests::world;
 
 use super::{MARIADB, MYSQL, assert_same, backup, fresh, run, start, zoo};
@@ -133,12 +135,12 @@ fn a_dump_of_the_stock_tool_restores_and_a_cut_one_does_not() {
     let store = Directory::new();
     // As it comes, with its own name in it.
     let script = server.dump(&database, &["--databases"]);
-    std::fs::write(store.path().join("stock.sql"), &script).unwrap();
+    put(&store, "stock.sql", &script);
     let restored = fresh("stock-restored");
     let env = store.env().with("BACKUP_PATH", "stock.sql");
     run(server, &restored, "restore", env).good();
     assert_same(&before, &server.dump(&restored, &[]));
-    std::fs::write(store.path().join("cut.sql"), &script[..script.len() - 400]).unwrap();
+    put(&store, "cut.sql", &script[..script.len() - 400]);
     let target = fresh("stock-cut");
     let cut = run(
         server,
@@ -152,4 +154,46 @@ fn a_dump_of_the_stock_tool_restores_and_a_cut_one_does_not() {
         server.sql("", &format!("show databases like '{target}'")),
         ""
     );
+}
+
+/// A login that may fill the target and not set another definer: the old contents outlive the attempt.
+#[test]
+fn what_the_server_would_refuse_at_the_end_is_refused_while_the_old_contents_are_there() {
+    let server = world().mysql(MYSQL);
+    let database = server.create_database("refused");
+    server.sql(&database, "create table t (a int); create view v as select a from t; create trigger tr before insert on t for each row set new.a = 1");
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let target = server.create_database("kept");
+    server.sql(&target, "create table mine (a int)");
+    let (user, pattern) = (target.replace('-', "_"), target.replace('_', "\\_"));
+    server.sql("", &format!("create user {user} identified by 'p'; grant all on `{pattern}`.* to {user}; grant all on `{pattern}\\_planb\\_%`.* to {user}"));
+    let env = store.env().with("RESTORE_DROP_EXISTING", "true");
+    let env = env.with("DB_USERNAME", &user).with("DB_PASSWORD", "p");
+    let refused = run(server, &target, "restore", env.clone()).ended(1);
+    let (_, message) = reason(&refused);
+    assert!(
+        message.contains("is as it was") && message.contains("RESTORE_NO_DEFINER"),
+        "{message}"
+    );
+    assert_eq!(server.sql(&target, "show tables"), "mine");
+    server.sql("", "set global log_bin_trust_function_creators = 1");
+    run(
+        server,
+        &target,
+        "restore",
+        env.with("RESTORE_NO_DEFINER", "true"),
+    )
+    .good();
+    assert_eq!(
+        server.sql(&target, "insert into t values (7); select * from v"),
+        "1"
+    );
+}
+
+/// Puts a foreign dump into the store.
+fn put(store: &Directory, name: &str, script: &str) {
+    let mut file = tempfile::NamedTempFile::new_in(store.path()).unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    file.persist(store.path().join(name)).unwrap();
 }
