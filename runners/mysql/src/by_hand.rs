@@ -29,14 +29,25 @@ pub(crate) fn render(manifest: &Manifest) -> String {
     if manifest.encryption.is_some() {
         text.push_str("\nThe files are encrypted with age: put your identity into `key.txt`, or, if a passphrase was\nused, leave out `-i key.txt` and type it when asked.\n");
     }
-    if let Some(accounts) = manifest.artifacts.iter().find(|it| it.kind == "accounts") {
+    let of_all = |kind: &str| {
+        let mut artifacts = manifest.artifacts.iter();
+        artifacts.find(|artifact| artifact.kind == kind)
+    };
+    // Objects of the databases run as accounts, and accounts may use objects.
+    if let Some(accounts) = of_all("accounts") {
         text.push_str(&format!(
-            "\n## Accounts\n\nErrors that an account already exists can be ignored.\n\n```sh\n{} | mysql --binary-mode --force\n```\n",
+            "\n## Accounts\n\nThose that are there already stay as they are.\n\n```sh\n{} | mysql --binary-mode --force\n```\n",
             read(&decode, accounts)
         ));
     }
     for database in &details.databases {
         text.push_str(&one_database(manifest, database, &decode));
+    }
+    if let Some(grants) = of_all("grants") {
+        text.push_str(&format!(
+            "\n## Grants\n\nAlso to accounts that were there already: take out what they shall not have.\n\n```sh\n{} | mysql --binary-mode --force\n```\n",
+            read(&decode, grants)
+        ));
     }
     text
 }

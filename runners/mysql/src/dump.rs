@@ -73,8 +73,8 @@ impl MyDump {
         let mut catalog = server.connect().await?;
         let mut found = Vec::new();
         let mut seen = Vec::new();
+        privileges::check(&mut catalog, server, &names, scope.content).await?;
         for name in &names {
-            privileges::check(&mut catalog, server, name, scope.content).await?;
             found.push(look(&mut catalog, scope, name, all, &mut seen).await?);
         }
         refuse_unmatched(scope, &seen)?;
@@ -98,15 +98,11 @@ impl MyDump {
             sources: Vec::new(),
             progress: scope.progress.clone(),
         };
-        if all && scope.content != Content::DataOnly {
-            let script = accounts::script(&mut catalog, server).await?;
-            dump.details.accounts = true;
-            let n_bytes = script.len() as u64;
-            let work = Work::Script(script.into());
-            dump.add("accounts.sql".to_owned(), "accounts", n_bytes, work);
-        }
         for found in found {
             dump.plan_database(&mut catalog, scope, found).await?;
+        }
+        if all && scope.content != Content::DataOnly {
+            dump.plan_accounts(&mut catalog).await?;
         }
         catalog.close().await;
         // What every restore needs first is read first, then what writers are kept off; then the largest, so that none
@@ -126,6 +122,21 @@ impl MyDump {
             kind,
             estimated_bytes,
         });
+    }
+
+    async fn plan_accounts(&mut self, catalog: &mut Connection) -> Result<()> {
+        let Some(scripts) = accounts::scripts(catalog, self.server.family).await? else {
+            return Ok(());
+        };
+        self.details.accounts = true;
+        for (name, kind, script) in [
+            ("accounts.sql", "accounts", scripts.accounts),
+            ("grants.sql", "grants", scripts.grants),
+        ] {
+            let n_bytes = script.len() as u64;
+            self.add(name.to_owned(), kind, n_bytes, Work::Script(script.into()));
+        }
+        Ok(())
     }
 
     async fn plan_database(

@@ -1,26 +1,82 @@
-//! Dumps that `mysqldump` or `mariadb-dump` made: their statements, cut from the script as it streams, run in one session.
+//! Dumps that stock tools made: `.sql` of `mysqldump` or `mariadb-dump`, streamed statement by statement.
+//!
+//! There is nothing to prove such a dump by but its own ends and the server's answers. It runs in the target database and
+//! in no other: what would reach beyond it is left out where a restore can do without, and refused where it cannot.
+
+mod ends;
+mod order;
+
+use std::time::Duration;
 
 use futures::StreamExt;
 use runner_core::engine::{Foreign, Restored, Target};
 use runner_core::error::{Error, Kind, Result};
-use runner_core::stream::ByteStream;
 use runner_core::workers::unless_cancelled;
 
 use crate::details::DatabaseDetails;
 use crate::engine::Site;
-use crate::options::Definer;
+use crate::options::Options;
 use crate::restore::{Place, with_definer};
-use crate::script::{Splitter, without_comments};
+use crate::script::Splitter;
 use crate::server::Server;
-use crate::sql::ident;
+use crate::sql::{ident, literal};
+use crate::wire::{Connection, has_code};
+use ends::Ends;
+use order::Order;
 
-/// The tools begin and end a script with these; a script that has the first and not the last was cut.
-const BEGIN_MARKS: [&str; 2] = ["-- MySQL dump ", "-- MariaDB dump "];
-const END_MARK: &str = "-- Dump completed";
-const END_BYTES: usize = 4096;
+/// What a script finds with the stock client; references are not checked, as tables come in no order of theirs.
+const AS_THE_CLIENT: &str =
+    "SET SESSION time_zone = DEFAULT, sql_mode = DEFAULT, unique_checks = DEFAULT";
 
-/// Restores a dump into a new or empty database; there is nothing to prove it against but the statements' own success.
+/// Restores a dump into a new or empty database, or in place of what the database holds.
 pub(crate) async fn run(site: &Site, foreign: Foreign, target: &Target) -> Result<Restored> {
+    check(&foreign, target)?;
+    let server = site.server().await?;
+    let details = DatabaseDetails {
+        has_schema: true,
+        ..DatabaseDetails::default()
+    };
+    // Triggers, views and routines cannot be moved from one database to another: there is nothing to rename into place.
+    let target = Target {
+        staging: false,
+        ..target.clone()
+    };
+    let mut place = Place::find(&server, &target.database, &details, &target).await?;
+    place.open(&server).await?;
+    let connection = server.connect().await;
+    let id = connection.as_ref().map(|it| it.id).unwrap_or_default();
+    let fed = unless_cancelled(&target.cancel, async {
+        let mut feed = Feed {
+            connection: connection?,
+            options: &site.options,
+            target: place.working_name(),
+            source: None,
+            blocked: Vec::new(),
+            takes_dates: false,
+            n_statements: 0,
+            warnings: 0,
+            rows: 0,
+        };
+        feed.run(foreign).await?;
+        let rows = feed.rows;
+        feed.connection.close().await;
+        Ok(rows)
+    });
+    match fed.await {
+        Ok(rows) => Ok(Restored {
+            n_verified: 0,
+            rows,
+            summary: place.summary(),
+        }),
+        Err(err) => {
+            end_session(&server, id).await;
+            Err(place.give_up(&server, err).await)
+        }
+    }
+}
+
+/// Refuses what is no such dump, before anything is touched.
+fn check(foreign: &Foreign, target: &Target) -> Result<()> {
     if !foreign.name.ends_with(".sql") {
         return Err(Error::new(
             Kind::Unfit,
@@ -30,283 +86,230 @@ pub(crate) async fn run(site: &Site, foreign: Foreign, target: &Target) -> Resul
             ),
         ));
     }
-    let server = site.server().await?;
-    let details = DatabaseDetails {
-        has_schema: true,
-        ..DatabaseDetails::default()
-    };
-    // Views and triggers, which the script makes in between, could not be moved from a staging database.
-    let in_place = Target {
-        staging: false,
-        ..target.clone()
-    };
-    let mut place = Place::find(&server, &target.database, &details, &in_place).await?;
-    place.open(&server).await?;
-    let name = foreign.name.clone();
-    let fed = feed(&server, &place, foreign.body, &site.options.definer);
-    match unless_cancelled(&target.cancel, fed).await {
-        Ok(rows) => Ok(Restored {
-            n_verified: 0,
-            rows,
-            summary: place.summary(),
-        }),
-        Err(err) => {
-            let err = err.while_doing(format!("restore {name}"));
-            Err(place.give_up(&server, err).await)
-        }
+    if target.database == "*" {
+        return Err(Error::new(
+            Kind::Config,
+            "DB_NAME: a foreign dump is restored into one database; name it",
+        ));
     }
+    if !target.tables.is_empty() {
+        return Err(Error::new(
+            Kind::Config,
+            "RESTORE_TABLES: a foreign dump is restored whole or not at all",
+        ));
+    }
+    Ok(())
 }
 
-async fn feed(
-    server: &Server,
-    place: &Place,
-    mut body: ByteStream,
-    definer: &Definer,
-) -> Result<u64> {
-    let mut connection = server.connect().await?;
-    let statement = format!("USE {}", ident(&place.name));
-    connection.execute(&statement).await?;
-    let (mut splitter, mut guard, mut ends) =
-        (Splitter::default(), Guard::default(), Ends::default());
-    let mut rows = 0;
-    loop {
-        while let Some(statement) = splitter.next_statement()? {
-            let code = without_comments(&statement);
-            match guard.verdict(code)? {
-                Verdict::Skip => continue,
-                Verdict::Run => {}
-            }
-            let is_create = starts_with_word(without_version(code), "CREATE");
-            let changed = is_create.then(|| with_definer(code, definer));
-            let answer = connection.query(changed.as_deref().unwrap_or(code)).await;
-            let answer = answer.map_err(|err| err.while_doing(excerpt(code)))?;
-            if starts_with_word(code, "INSERT") || starts_with_word(code, "REPLACE") {
-                rows += answer.affected;
-            }
-        }
-        if splitter.has_ended() {
-            break;
-        }
-        match body.next().await {
-            Some(block) => {
-                let block = block?;
-                ends.pass(&block);
-                splitter.feed(&block);
-            }
-            None => {
-                // Before what is left runs: it may be half a statement.
-                ends.check()?;
-                splitter.end();
+/// A session that still runs a statement holds locks, behind which the unfinished database could not be dropped.
+async fn end_session(server: &Server, id: u32) {
+    let ended = async {
+        let mut connection = server.connect().await?;
+        connection.execute(format!("KILL {id}")).await?;
+        connection.close().await;
+        Ok::<_, Error>(())
+    };
+    // It mostly has ended by itself, and a server that is away has ended them all.
+    let _ = tokio::time::timeout(Duration::from_secs(1), ended).await;
+}
+
+/// A script on its way into a session.
+struct Feed<'a> {
+    connection: Connection,
+    options: &'a Options,
+    target: &'a str,
+    /// The database that the script names, which the target stands for.
+    source: Option<String>,
+    /// Views that look at one that comes later.
+    blocked: Vec<View>,
+    /// Whether dates that are none are taken as they are.
+    takes_dates: bool,
+    n_statements: u64,
+    warnings: u64,
+    rows: u64,
+}
+
+/// A view's definition, and what its text was sent under.
+struct View {
+    statement: Vec<u8>,
+    n: u64,
+    settings: String,
+}
+
+impl Feed<'_> {
+    async fn run(&mut self, foreign: Foreign) -> Result<()> {
+        let Foreign { name, mut body } = foreign;
+        let doing = |err: Error| err.while_doing(format!("restore {name}"));
+        self.connection.execute(AS_THE_CLIENT).await?;
+        let begin = format!("USE {}", ident(self.target));
+        self.connection.execute(begin).await?;
+        let mut splitter = Splitter::default();
+        let mut ends = Ends::default();
+        while let Some(block) = body.next().await {
+            let block = block.map_err(doing)?;
+            ends.see(&block);
+            splitter.feed(&block);
+            while let Some(statement) = splitter.next_statement().map_err(doing)? {
+                self.statement(&statement).await.map_err(doing)?;
             }
         }
-    }
-    connection.close().await;
-    Ok(rows)
-}
-
-/// How a statement begins, without the values that it may hold.
-fn excerpt(statement: &[u8]) -> String {
-    let head = String::from_utf8_lossy(statement.get(..200).unwrap_or(statement)).into_owned();
-    let head = head.split("VALUES").next().unwrap_or_default();
-    let words: Vec<&str> = head.split_whitespace().take(8).collect();
-    format!("run {:?}", words.join(" "))
-}
-
-enum Verdict {
-    Run,
-    Skip,
-}
-
-/// Keeps a script within the database that it is meant for.
-#[derive(Default)]
-struct Guard {
-    /// The one database that the script itself names.
-    named: Option<String>,
-}
-
-impl Guard {
-    fn verdict(&mut self, statement: &[u8]) -> Result<Verdict> {
-        let head = statement.get(..512).unwrap_or(statement);
-        let text = String::from_utf8_lossy(without_version(head)).into_owned();
-        let upper = text.to_ascii_uppercase();
-        if upper.starts_with("SET ")
-            && (upper.contains("SQL_LOG_BIN") || upper.contains("GTID_PURGED"))
-        {
-            tracing::warn!("left out, as it is about the old server's binary log: {text}");
-            return Ok(Verdict::Skip);
+        splitter.end();
+        // A dump that was cut is called so, rather than by what the server says of its last piece.
+        ends.check().map_err(doing)?;
+        while let Some(statement) = splitter.next_statement().map_err(doing)? {
+            self.statement(&statement).await.map_err(doing)?;
         }
-        let mut words = upper.split_whitespace();
-        let orders = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
-        let is_database = |word: &str| matches!(word, "DATABASE" | "SCHEMA");
-        match orders {
-            ("USE", _) => self.name(&text),
-            ("CREATE" | "DROP" | "ALTER", what) if is_database(what) => self.name(&text),
-            _ => Ok(Verdict::Run),
-        }
-    }
-
-    /// A dump made with `--databases` names its database, in whose place the target is; a second one has none.
-    fn name(&mut self, statement: &str) -> Result<Verdict> {
-        let name = named(statement);
-        match &self.named {
-            Some(first) if *first != name => Err(Error::new(
-                Kind::Unfit,
-                format!(
-                    "the script holds the databases {first:?} and {name:?}; make one dump for each, or restore it by hand"
-                ),
-            )),
-            _ => {
-                self.named = Some(name);
-                Ok(Verdict::Skip)
-            }
-        }
-    }
-}
-
-/// The first name in backticks, or the last word.
-fn named(statement: &str) -> String {
-    let quoted = statement.split('`').nth(1).map(str::to_owned);
-    let bare = || {
-        let words = statement.split_whitespace();
-        let is_name = |word: &&str| {
-            let word = word.to_ascii_uppercase();
-            ![
-                "USE", "CREATE", "DROP", "ALTER", "DATABASE", "SCHEMA", "IF", "NOT", "EXISTS",
-            ]
-            .contains(&word.as_str())
-                && !word.starts_with("/*")
-                && !word.ends_with("*/")
-        };
-        words.filter(is_name).map(str::to_owned).next()
-    };
-    quoted.or_else(bare).unwrap_or_default()
-}
-
-/// What a version comment in front hides from older servers.
-fn without_version(statement: &[u8]) -> &[u8] {
-    let Some(rest) = statement.strip_prefix(b"/*") else {
-        return statement;
-    };
-    let rest = rest.strip_prefix(b"M").unwrap_or(rest);
-    let Some(rest) = rest.strip_prefix(b"!") else {
-        return statement;
-    };
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    rest.get(digits..).unwrap_or_default().trim_ascii_start()
-}
-
-fn starts_with_word(statement: &[u8], word: &str) -> bool {
-    let head = statement.get(..word.len());
-    head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// What a script's first and last bytes told.
-#[derive(Default)]
-struct Ends {
-    head: Vec<u8>,
-    tail: Vec<u8>,
-}
-
-impl Ends {
-    fn pass(&mut self, block: &[u8]) {
-        let room = END_BYTES.saturating_sub(self.head.len()).min(block.len());
-        self.head
-            .extend_from_slice(block.get(..room).unwrap_or_default());
-        self.tail.extend_from_slice(
-            block
-                .get(block.len().saturating_sub(END_BYTES)..)
-                .unwrap_or_default(),
-        );
-        let extra = self.tail.len().saturating_sub(END_BYTES);
-        self.tail.drain(..extra);
-    }
-
-    fn check(&self) -> Result<()> {
-        let (head, tail) = (
-            String::from_utf8_lossy(&self.head),
-            String::from_utf8_lossy(&self.tail),
-        );
-        let is_dump = BEGIN_MARKS.iter().any(|mark| head.contains(mark));
-        match is_dump && !tail.contains(END_MARK) {
-            true => Err(Error::new(
+        self.views().await.map_err(doing)?;
+        if self.n_statements == 0 {
+            return Err(doing(Error::new(
                 Kind::Integrity,
-                format!("the script lacks its last line ({END_MARK:?}): it was cut"),
-            )),
-            false => Ok(()),
+                "the script holds no statement",
+            )));
         }
+        if self.warnings > 0 {
+            tracing::warn!(
+                warnings = self.warnings,
+                "the server gave warnings while rows were inserted"
+            );
+        }
+        Ok(())
+    }
+
+    async fn statement(&mut self, statement: &[u8]) -> Result<()> {
+        let order = Order::of(statement);
+        match &order {
+            Order::LeftOut => {
+                tracing::info!(
+                    statement = order::brief(statement, 3),
+                    "left out: it is about the whole server"
+                );
+                return Ok(());
+            }
+            Order::Lock => return Ok(()),
+            Order::Use(name) | Order::Drop(name) => return self.only(name),
+            Order::Create(name, settings) => {
+                self.only(name)?;
+                if settings.is_empty() {
+                    return Ok(());
+                }
+                let alter = format!("ALTER DATABASE {} {settings}", ident(self.target));
+                return self.connection.execute(alter).await;
+            }
+            Order::Insert | Order::Define | Order::Other => {}
+        }
+        self.take_dates(order == Order::Insert).await?;
+        self.n_statements += 1;
+        let changed;
+        let statement = match order {
+            Order::Define => {
+                changed = with_definer(statement, &self.options.definer);
+                changed.as_slice()
+            }
+            _ => statement,
+        };
+        let answer = match self.connection.query(statement).await {
+            Err(err) if is_blocked(&err) && order::is_view(statement) => {
+                return self.block(statement).await;
+            }
+            answer => answer.map_err(|err| explain(err, statement, self.n_statements))?,
+        };
+        if order == Order::Insert {
+            self.rows += answer.affected;
+            self.warnings += u64::from(answer.warnings);
+        }
+        Ok(())
+    }
+
+    /// The tools set a mode in which dates that are none, such as a thirtieth of February, would become zeros. The mode
+    /// is another's again before anything that keeps it is defined.
+    async fn take_dates(&mut self, wanted: bool) -> Result<()> {
+        if wanted == self.takes_dates {
+            return Ok(());
+        }
+        self.takes_dates = wanted;
+        let statement = match wanted {
+            true => {
+                "SET @planb_mode = @@sql_mode, \
+                 SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'ALLOW_INVALID_DATES')"
+            }
+            false => "SET SESSION sql_mode = @planb_mode",
+        };
+        self.connection.execute(statement).await
+    }
+
+    /// The tools write views by name, with a stand-in for each, which is not always enough for one that looks at it.
+    async fn block(&mut self, statement: &[u8]) -> Result<()> {
+        let settings = "SELECT @@character_set_client, @@collation_connection";
+        let answer = self.connection.query(settings).await?;
+        let at = |n| answer.rows.first().map(|row| literal(&row.text(n)));
+        self.blocked.push(View {
+            statement: statement.to_vec(),
+            n: self.n_statements,
+            settings: format!(
+                "SET SESSION character_set_client = {}, collation_connection = {}",
+                at(0).unwrap_or_default(),
+                at(1).unwrap_or_default()
+            ),
+        });
+        Ok(())
+    }
+
+    /// Tries them until none is left, or none can be made.
+    async fn views(&mut self) -> Result<()> {
+        while !self.blocked.is_empty() {
+            let views = std::mem::take(&mut self.blocked);
+            let n_views = views.len();
+            for view in views {
+                self.connection.execute(&view.settings).await?;
+                match self.connection.execute(&view.statement).await {
+                    Ok(()) => {}
+                    Err(err) if is_blocked(&err) && self.blocked.len() + 1 < n_views => {
+                        self.blocked.push(view);
+                    }
+                    Err(err) => return Err(explain(err, &view.statement, view.n)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A script that names a database is that database's; a second one would be outside of the target.
+    fn only(&mut self, name: &str) -> Result<()> {
+        let source = self.source.get_or_insert_with(|| name.to_owned());
+        if source == name {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Unfit,
+            format!(
+                "the script is of several databases ({source:?}, {name:?}) and only one fits into {:?}; dump one at a time",
+                self.target
+            ),
+        ))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// No such table, view, column or function; or a view that takes no rows where one is to be checked.
+fn is_blocked(err: &Error) -> bool {
+    [1146, 1356, 1054, 1305, 1368]
+        .iter()
+        .any(|code| has_code(err, *code))
+}
 
-    fn verdict(guard: &mut Guard, statement: &str) -> Result<bool> {
-        let verdict = guard.verdict(statement.as_bytes())?;
-        Ok(matches!(verdict, Verdict::Run))
-    }
-
-    #[test]
-    fn a_script_stays_in_its_target() {
-        let mut guard = Guard::default();
-        let create = "CREATE DATABASE /*!32312 IF NOT EXISTS*/ `shop` /*!40100 DEFAULT CHARACTER SET utf8 */";
-        assert!(!verdict(&mut guard, create).unwrap());
-        assert!(!verdict(&mut guard, "USE `shop`").unwrap());
-        assert!(verdict(&mut guard, "CREATE TABLE use_it (a int)").unwrap());
-        assert!(
-            verdict(
-                &mut guard,
-                "/*!40000 ALTER TABLE `database` DISABLE KEYS */"
-            )
-            .unwrap()
-        );
-        let error = verdict(&mut guard, "use other").unwrap_err();
-        assert_eq!(error.kind(), Kind::Unfit);
-        assert!(
-            error.to_string().contains("\"shop\" and \"other\""),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn the_old_servers_binary_log_is_left_alone() {
-        let mut guard = Guard::default();
-        for statement in [
-            "SET @@SESSION.SQL_LOG_BIN= 0",
-            "SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ 'a:1-5'",
-        ] {
-            assert!(!verdict(&mut guard, statement).unwrap());
-        }
-        assert!(verdict(&mut guard, "/*!40101 SET NAMES utf8 */").unwrap());
-    }
-
-    #[test]
-    fn a_cut_script_is_told_from_a_whole_one() {
-        let check = |script: &str| {
-            let mut ends = Ends::default();
-            script
-                .as_bytes()
-                .chunks(7)
-                .for_each(|block| ends.pass(block));
-            ends.check()
-        };
-        let whole = format!("-- MySQL dump 10.13\nSELECT 1;\n{END_MARK} on 2026\n");
-        assert!(check(&whole).is_ok());
-        assert_eq!(check(&whole[..30]).unwrap_err().kind(), Kind::Integrity);
-        assert!(
-            check("SELECT 1;").is_ok(),
-            "a script of somebody's own has no marks"
-        );
-    }
-
-    #[test]
-    fn an_excerpt_holds_no_values() {
-        assert_eq!(
-            excerpt(b"INSERT INTO `users` VALUES (1,'s3cret')"),
-            "run \"INSERT INTO `users`\""
-        );
-    }
+fn explain(err: Error, statement: &[u8], n: u64) -> Error {
+    let way_out = if has_code(&err, 1227) || has_code(&err, 1449) {
+        "; it runs as another account, which the login may not set: RESTORE_NO_DEFINER=true or RESTORE_DEFINER"
+    } else if has_code(&err, 1418) || has_code(&err, 1419) {
+        "; set log_bin_trust_function_creators=1 on the server"
+    } else if has_code(&err, 1273) || has_code(&err, 1115) {
+        "; the dump is of a server with other collations: restore it into one of its kind"
+    } else if has_code(&err, 3105) {
+        "; the dump gives a generated column values, as MariaDB's tool does of MySQL's tables: make it with mysqldump, or back up with plan-b-backup-mysql"
+    } else if err.kind() == Kind::Denied {
+        "; GRANT ALL on the database to the login"
+    } else {
+        ""
+    };
+    let brief = order::brief(statement, 8);
+    err.while_doing(format!("statement {n}, {brief:?}{way_out}"))
 }

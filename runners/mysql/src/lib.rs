@@ -13,11 +13,11 @@
 //! | `tables.rs`, `details.rs` | which tables and columns there are, how a column's values travel, how the manifest says it |
 //! | `plan.rs`, `cut.rs` | tables into pieces (pure); where to cut a large one |
 //! | `ddl.rs`, `schema.rs` | definitions: one table's, taken apart; a whole database's, as scripts for the stock client |
-//! | `accounts.rs` | who may log in, and do what |
+//! | `accounts.rs` | accounts and grants, where all databases are backed up |
 //! | `rows.rs`, `dump.rs` | the bodies of artifacts; a backup |
 //! | `script.rs` | SQL scripts, cut into statements |
 //! | `restore.rs`, `restore/` | a restore: everything checked, then filled and proven |
-//! | `by_hand.rs`, `foreign.rs` | `RESTORE.md`; dumps of stock tools |
+//! | `by_hand.rs`, `foreign.rs`, `foreign/` | `RESTORE.md`; dumps of stock tools |
 //!
 //! A backup: `begin` asks the server what it can do, takes the shortest lock that it grants, starts every worker's
 //! transaction under it, notes the place in the binary log and lets go. Workers then read ranges of tables in those

@@ -5,14 +5,14 @@ use runner_core::engine::Content;
 use runner_core::error::{Error, Kind, Result};
 
 use crate::server::{Family, Server};
-use crate::sql::ident;
+use crate::sql::{ident, literal};
 use crate::wire::Connection;
 
-/// Refuses a login that would not see all of a database.
+/// Refuses a login that would not see all of these databases.
 pub(crate) async fn check(
     connection: &mut Connection,
     server: &Server,
-    database: &str,
+    databases: &[String],
     content: Content,
 ) -> Result<()> {
     let grants = grants(connection, server.family).await?;
@@ -20,27 +20,34 @@ pub(crate) async fn check(
         Content::DataOnly => &[&["SELECT"]],
         Content::All | Content::SchemaOnly => &NEEDED,
     };
-    let missing = missing(&grants, database, needed);
-    if missing.is_empty() {
-        return Ok(());
-    }
     let user = connection.query_one("SELECT CURRENT_USER()").await?;
-    let account: Vec<String> = user
-        .unwrap_or_default()
-        .rsplitn(2, '@')
-        .map(|part| format!("'{part}'"))
-        .collect();
-    let account: Vec<&str> = account.iter().rev().map(String::as_str).collect();
-    Err(Error::new(
-        Kind::Denied,
-        format!(
-            "the login {:?} may not see all of {database:?}; GRANT {} ON {}.* TO {}",
-            server.endpoint.user,
-            missing.join(", "),
-            ident(database),
-            account.join("@")
-        ),
-    ))
+    let user = user.unwrap_or_default();
+    let (user, host) = user.rsplit_once('@').unwrap_or((&user, "%"));
+    let account = format!("{}@{}", literal(user), literal(host));
+    let (mut names, mut ways_out) = (Vec::new(), Vec::new());
+    for database in databases {
+        let missing = missing(&grants, database, needed);
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            names.push(format!("{database:?}"));
+            ways_out.push(format!(
+                "GRANT {missing} ON {}.* TO {account}",
+                ident(database)
+            ));
+        }
+    }
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::Denied,
+            format!(
+                "the login {:?} may not see all of {}; {}",
+                server.endpoint.user,
+                names.join(", "),
+                ways_out.join("; ")
+            ),
+        )),
+    }
 }
 
 /// Of each line one is enough; the first is the one to ask for. The last line is about routines.
@@ -49,7 +56,13 @@ const NEEDED: [&[&str]; 5] = [
     &["SHOW VIEW"],
     &["TRIGGER"],
     &["EVENT"],
-    &["EXECUTE", "CREATE ROUTINE", "ALTER ROUTINE", "SHOW_ROUTINE"],
+    &[
+        "EXECUTE",
+        "CREATE ROUTINE",
+        "ALTER ROUTINE",
+        "SHOW_ROUTINE",
+        "SHOW CREATE ROUTINE",
+    ],
 ];
 
 async fn grants(connection: &mut Connection, family: Family) -> Result<Vec<String>> {
@@ -71,17 +84,25 @@ async fn grants(connection: &mut Connection, family: Family) -> Result<Vec<Strin
     Ok(answer.rows.iter().map(|row| row.text(0)).collect())
 }
 
+/// What is needed and not held for this database.
 fn missing<'a>(grants: &[String], database: &str, needed: &[&[&'a str]]) -> Vec<&'a str> {
-    let mut held = Vec::new();
-    for grant in grants {
-        let Some((privileges, object)) = parse(grant) else {
-            continue;
-        };
-        if covers(&object, database) {
-            held.extend(privileges);
+    let (mut held, mut revoked) = (Vec::new(), Vec::new());
+    for row in grants {
+        if let Some((privileges, object)) = parse(row, "GRANT ", " TO ") {
+            if covers(object, database) {
+                held.extend(privileges);
+            }
+        } else if let Some((privileges, object)) = parse(row, "REVOKE ", " FROM ")
+            && covers(object, database)
+        {
+            revoked.extend(privileges);
         }
     }
-    let has = |name: &str| held.iter().any(|it| it == name || it == "ALL PRIVILEGES");
+    // A revoke is of a part of what was granted for all databases, and names this one. `ALL PRIVILEGES` is spelled out then.
+    let has = |name: &str| {
+        let is = |it: &&str| *it == name || *it == "ALL PRIVILEGES";
+        held.iter().any(is) && !revoked.iter().any(is)
+    };
     needed
         .iter()
         .filter(|ways| !ways.iter().any(|name| has(name)))
@@ -90,11 +111,10 @@ fn missing<'a>(grants: &[String], database: &str, needed: &[&[&'a str]]) -> Vec<
 }
 
 /// The privileges of `GRANT a, b ON object TO …`, and the object.
-fn parse(grant: &str) -> Option<(Vec<String>, String)> {
-    let (privileges, rest) = grant.strip_prefix("GRANT ")?.split_once(" ON ")?;
-    let object = rest.split(" TO ").next()?;
-    let privileges = privileges.split(',').map(|it| it.trim().to_owned());
-    Some((privileges.collect(), object.to_owned()))
+fn parse<'a>(row: &'a str, verb: &str, end: &str) -> Option<(Vec<&'a str>, &'a str)> {
+    let (privileges, rest) = row.strip_prefix(verb)?.split_once(" ON ")?;
+    let object = rest.split(end).next()?;
+    Some((privileges.split(',').map(str::trim).collect(), object))
 }
 
 /// Whether a grant's object is all databases, or this one, whose name may be a pattern.
@@ -146,8 +166,26 @@ mod tests {
         assert!(check(&[root], "shop").is_empty());
         let one_table = "GRANT SELECT ON `shop`.`t` TO `u`@`%`";
         assert_eq!(check(&[one_table], "shop"), all);
+        let of_column = "GRANT SELECT (`a`, `b`), INSERT ON `shop`.`t` TO `u`@`%`";
+        assert_eq!(check(&[of_column], "shop"), all);
         let dynamic = "GRANT SHOW_ROUTINE ON *.* TO `u`@`%`";
         assert_eq!(check(&[dynamic], "shop"), all[..4]);
+    }
+
+    /// As MySQL 8.0 shows them with `partial_revokes`, and MariaDB with a role.
+    #[test]
+    fn what_was_revoked_in_part_is_missing_and_what_a_role_gives_is_not() {
+        let global = "GRANT SELECT, SHOW VIEW, EXECUTE, EVENT, TRIGGER ON *.* TO `u`@`%`";
+        let revoke = "REVOKE SELECT, TRIGGER ON `hr`.* FROM `u`@`%`";
+        assert_eq!(check(&[global, revoke], "hr"), ["SELECT", "TRIGGER"]);
+        assert!(check(&[global, revoke], "shop").is_empty());
+        let role = [
+            "GRANT `reader` TO `u`@`%`",
+            "GRANT USAGE ON *.* TO `u`@`%` IDENTIFIED BY PASSWORD '*00'",
+            "GRANT USAGE ON *.* TO `reader`",
+            "GRANT SELECT, SHOW VIEW, TRIGGER ON `shop`.* TO `reader`",
+        ];
+        assert_eq!(check(&role, "shop"), ["EVENT", "EXECUTE"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Restoring a backup of ours: check everything, fill, prove, then add what may fire or look at rows.
 
+mod accounts;
 mod insert;
 mod load;
 mod objects;
@@ -27,8 +28,8 @@ pub(crate) use place::Place;
 /// What one restore has settled before it begins.
 struct Plan {
     server: Server,
-    /// Whether accounts are to be restored.
-    accounts: bool,
+    /// Of the databases that were chosen.
+    details: Details,
     /// Each with where it goes.
     databases: Vec<(DatabaseDetails, Place)>,
 }
@@ -47,7 +48,7 @@ async fn plan(site: &Site, manifest: &Manifest, target: &Target) -> Result<Plan>
     }
     let server = site.server().await?;
     let mut databases = Vec::new();
-    for database in details.databases {
+    for database in details.databases.clone() {
         let name = match is_single && named != "*" {
             true => named.to_owned(),
             false => database.name.clone(),
@@ -59,7 +60,7 @@ async fn plan(site: &Site, manifest: &Manifest, target: &Target) -> Result<Plan>
     }
     Ok(Plan {
         server,
-        accounts: details.accounts,
+        details,
         databases,
     })
 }
@@ -133,12 +134,9 @@ async fn check_known(server: &Server, database: &DatabaseDetails) -> Result<()> 
 /// Restores every database of the backup.
 pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result<Restored> {
     let plan = plan(site, backup.manifest(), target).await?;
-    if plan.accounts {
-        let accounts = objects::accounts(&plan.server, backup, target);
-        unless_cancelled(&target.cancel, accounts).await?;
-    }
     let mut restored = Restored::default();
     let mut names = Vec::new();
+    let accounts = accounts::Accounts::create(&plan.server, &plan.details, backup, target).await?;
     for (database, place) in plan.databases {
         let context = Context {
             server: &plan.server,
@@ -158,6 +156,7 @@ pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result
         restored.rows += done.rows;
         names.push(done.summary);
     }
+    names.extend(accounts.grant(&plan.server, backup, target).await?);
     restored.summary = names.join("; ");
     Ok(restored)
 }

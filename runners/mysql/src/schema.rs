@@ -21,7 +21,7 @@ pub(crate) const HEADER: &str = "-- planb: ";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     /// `table`, `indexes`, `foreign keys`, `sequence`, `procedure`, `function`, `package`, `package body`, `view`,
-    /// `trigger`, `event`.
+    /// `trigger`, `event`, and of a whole server `account`, `grant`.
     pub(crate) kind: String,
     pub(crate) name: String,
 }
@@ -86,7 +86,8 @@ pub(crate) async fn read(
     Ok(scripts)
 }
 
-fn header(kind: &str, name: &str) -> String {
+/// The line that heads an object, after an empty one.
+pub(crate) fn header(kind: &str, name: &str) -> String {
     let header = Header {
         kind: kind.to_owned(),
         name: name.to_owned(),

@@ -49,11 +49,6 @@ impl Splitter {
         self.ended = true;
     }
 
-    /// Whether nothing more is to be fed.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended
-    }
-
     /// The next whole statement without its delimiter; `None` when more has to be fed, or nothing is left.
     pub(crate) fn next_statement(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
@@ -159,8 +154,9 @@ impl Splitter {
             [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', ..] | [b'-', b'-'] => {
                 (2, State::Line, false)
             }
-            // What a version comment holds is code.
-            [b'/', b'*', b'!' | b'+', ..] | [b'/', b'*', b'M', b'!', ..] => (3, State::Block, true),
+            // What a version comment holds is code, with quotes and comments of its own.
+            [b'/', b'*', b'!', ..] | [b'/', b'*', b'M', b'!', ..] => (3, State::Plain, true),
+            [b'/', b'*', b'+', ..] => (3, State::Block, true),
             [b'/', b'*', ..] => (2, State::Block, false),
             _ => (1, State::Plain, !byte.is_ascii_whitespace()),
         };
@@ -254,6 +250,17 @@ mod tests {
         for step in [1, 2, 3, 7, 1000] {
             assert_eq!(split(script, step).unwrap(), expected, "step {step}");
         }
+    }
+
+    #[test]
+    fn a_version_comment_holds_quotes_and_comments() {
+        let trigger = "/*!50003 CREATE*/ /*!50003 TRIGGER t BEGIN /* don't; */ SET @a = 'it*/s; \"'; -- it's\n END */";
+        let script = format!("DELIMITER ;;\n{trigger};;\nDELIMITER ;\nSELECT 1;");
+        for step in [1, 3, 1000] {
+            assert_eq!(split(&script, step).unwrap(), [trigger, "SELECT 1"]);
+        }
+        let sandbox = "/*M!999999\\- enable the sandbox mode */ \n-- it's\n/*!40101 SET x = 1 */";
+        assert_eq!(split(&format!("{sandbox};"), 7).unwrap(), [sandbox]);
     }
 
     #[test]

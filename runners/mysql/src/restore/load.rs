@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::{StreamExt, stream};
-use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::progress::Progress;
@@ -37,7 +36,7 @@ impl Context<'_> {
             let directory = name.rsplit_once('/').map(|(directory, _)| directory);
             directory.unwrap_or_default() == prefix
         })?;
-        Some(Statements::of(self.backup, artifact, self.target))
+        Some(Statements::of(self.backup, artifact))
     }
 }
 
@@ -49,9 +48,9 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn of(backup: &Backup, artifact: &Artifact, target: &Target) -> Self {
+    pub(super) fn of(backup: &Backup, artifact: &Artifact) -> Self {
         Self {
-            body: backup.open(artifact, target.progress.clone()),
+            body: backup.open(artifact, Progress::default()),
             splitter: Splitter::default(),
             header: Header::default(),
             ended: false,

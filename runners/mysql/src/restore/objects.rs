@@ -1,17 +1,11 @@
 //! What may fire or look at rows: routines, views, triggers, events; after the proof.
 
-use std::collections::BTreeSet;
-
-use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
-use runner_core::source::Backup;
 
 use super::Context;
-use super::load::{Statement, Statements, doing, rename};
-use crate::accounts;
+use super::load::{Statement, doing, rename};
 use crate::options::Definer;
 use crate::schema::Header;
-use crate::server::Server;
 use crate::sql::ident;
 use crate::wire::{Connection, has_code};
 
@@ -94,28 +88,6 @@ async fn create(
         }
     }
     retry(&mut connection, blocked, name).await?;
-    connection.close().await;
-    Ok(())
-}
-
-/// Makes the accounts that are missing; those that are there stay as they are, grants and all.
-pub(super) async fn accounts(server: &Server, backup: &Backup, target: &Target) -> Result<()> {
-    let Some(artifact) = backup.of_kind("accounts").next() else {
-        return Ok(());
-    };
-    let mut statements = Statements::of(backup, artifact, target);
-    let mut connection = server.connect().await?;
-    let present = accounts::present(&mut connection, server).await?;
-    let mut made = BTreeSet::new();
-    while let Some(Statement { header, text }) = statements.next().await? {
-        if header.name.is_empty() || present.contains(&header.name) {
-            continue;
-        }
-        let run = connection.execute(&text).await;
-        run.map_err(|err| accounts::doing(err, &header))?;
-        made.insert(header.name);
-    }
-    tracing::info!(created = made.len(), "accounts that were missing are there");
     connection.close().await;
     Ok(())
 }

@@ -74,7 +74,8 @@ impl Place {
         Ok(Self {
             name: name.to_owned(),
             charset: match database.charset.is_empty() {
-                true => String::new(),
+                // A dump that does not say leaves a database what it has.
+                true => present.clone().unwrap_or_default(),
                 false => clause(&database.charset, &database.collation),
             },
             present,
