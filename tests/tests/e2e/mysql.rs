@@ -1,7 +1,10 @@
 //! MySQL and MariaDB: everything comes back, at one moment, or nothing is claimed.
 
+mod accounts;
 mod connect;
 mod consistency;
+mod foreign;
+mod privileges;
 mod restore;
 mod round_trip;
 
