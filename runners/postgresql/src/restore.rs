@@ -231,8 +231,7 @@ impl Context<'_> {
         } else {
             load::make_room(self, &pool).await?;
         }
-        let rows = load::rows(self, &pool).await?;
-        load::scripts(self, &pool).await?;
+        let rows = load::rows(self, &pool).await? + load::scripts(self, &pool).await?;
         if let Some(schema) = &schema {
             self.target.progress.begin("indexes and constraints", 0);
             schema.restore(self, database, "post-data").await?;

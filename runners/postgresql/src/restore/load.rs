@@ -138,11 +138,12 @@ impl Loader {
     }
 }
 
-/// Sequence values, then large objects.
-pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
+/// Sequence values, then large objects; gives the rows that the manifest counts in these.
+pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<u64> {
     let options = context.options;
     let owners = !options.no_owner && options.owner.is_none();
     let privileges = !options.no_privileges;
+    let mut rows = 0;
     for kind in ["sequences", "large_objects"] {
         let prefix = &context.database.prefix;
         let artifacts = context.backup.of_kind(kind).filter(|artifact| {
@@ -165,9 +166,10 @@ pub(super) async fn scripts(context: &Context<'_>, pool: &Pool) -> Result<()> {
             unless_cancelled(&context.target.cancel, run)
                 .await
                 .map_err(|err| err.while_doing(format!("restore {kind}")))?;
+            rows += artifact.data.iter().map(|data| data.rows).sum::<u64>();
         }
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Statements sent together; a large object that is created or granted holds a lock until the end of them.

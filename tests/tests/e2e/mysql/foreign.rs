@@ -45,19 +45,14 @@ fn stock_dumps_come_back(image: &'static str) {
         server.sql(&database, "drop table documents");
     }
     let before = server.dump(&database, &[]);
+    // A default that asks a sequence names the database it was in, wherever the table goes.
+    let quoted = format!("`{database}`");
+    let script = |args: &[&str]| server.dump(&database, args).replace("`DATABASE`", &quoted);
     let store = Directory::new();
-    put(&store, "shop.sql", before.as_bytes());
+    put(&store, "shop.sql", script(&[]).as_bytes());
     compress(store.path());
-    put(
-        &store,
-        "named.sql",
-        server.dump(&database, &["--databases"]).as_bytes(),
-    );
-    put(
-        &store,
-        "bare.sql",
-        server.dump(&database, &["--skip-comments"]).as_bytes(),
-    );
+    put(&store, "named.sql", script(&["--databases"]).as_bytes());
+    put(&store, "bare.sql", script(&["--skip-comments"]).as_bytes());
     for name in [
         "shop.sql",
         "shop.sql.gz",
@@ -67,7 +62,8 @@ fn stock_dumps_come_back(image: &'static str) {
     ] {
         let restored = fresh("stock");
         restore(server, &restored, &store, name, Env::default()).good();
-        assert_same(&before, &server.dump(&restored, &[]));
+        let after = server.dump(&restored, &[]).replace(&database, "DATABASE");
+        assert_same(&before, &after);
         server.sql("", &format!("drop database `{restored}`"));
     }
 }
