@@ -1,11 +1,13 @@
 //! Every test: unit tests, and whole jobs against real servers.
 
+use std::path::Path;
+
 use crate::build::{self, tag};
 use crate::clients;
 use crate::deploy;
 use crate::leash::Leash;
 use crate::project::Project;
-use crate::shell::Result;
+use crate::shell::{Context, Result};
 use crate::testbed;
 
 #[derive(Default, clap::Args)]
@@ -51,9 +53,12 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
 
 /// The directory of the dev binaries.
 fn runners(project: &Project) -> Result<String> {
-    project.build_runner("mysql", false)?;
-    project.build_runner("mariadb", false)?;
-    let runner = project.build_runner("postgresql", false)?;
-    let dir = runner.parent().ok_or("a runner without a directory")?;
+    let mut dir = None;
+    for entry in std::fs::read_dir(project.root.join("runners")).context("runners")? {
+        let engine = entry?.file_name();
+        let runner = project.build_runner(&engine.to_string_lossy(), false)?;
+        dir = runner.parent().map(Path::to_owned);
+    }
+    let dir = dir.ok_or("there is no engine in runners/")?;
     Ok(dir.to_string_lossy().into_owned())
 }

@@ -6,6 +6,7 @@ mod load;
 mod objects;
 mod place;
 mod proof;
+mod statements;
 
 use std::collections::BTreeSet;
 
@@ -203,14 +204,14 @@ impl Context<'_> {
         let working = place.working_name();
         let pool = self.pool(working);
         if self.database.has_schema {
-            load::script(self, &pool, "schema", working).await?;
+            statements::script(self, &pool, "schema", working).await?;
         } else {
             load::make_room(self, &pool).await?;
         }
         let rows = load::rows(self, &pool).await?;
         if self.database.has_schema {
             self.target.progress.begin("indexes and constraints", 0);
-            load::indexes(self, &pool).await?;
+            statements::indexes(self, &pool).await?;
         }
         let n_verified = match self.target.verify {
             Verify::None => 0,

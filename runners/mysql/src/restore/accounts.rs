@@ -8,7 +8,7 @@ use runner_core::manifest::Artifact;
 use runner_core::source::Backup;
 use runner_core::workers::unless_cancelled;
 
-use super::load::Statements;
+use super::statements::Statements;
 use crate::accounts;
 use crate::details::Details;
 use crate::server::Server;

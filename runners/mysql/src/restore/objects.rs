@@ -3,7 +3,7 @@
 use runner_core::error::{Error, Kind, Result};
 
 use super::Context;
-use super::load::{Statement, doing, rename};
+use super::statements::{Statement, doing, rename};
 use crate::options::Definer;
 use crate::schema::Header;
 use crate::sql::ident;
