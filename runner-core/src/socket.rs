@@ -1,6 +1,7 @@
 //! The byte stream under a database session: TCP or a Unix socket, plain or in TLS.
 
 mod line;
+mod patience;
 
 use std::io;
 use std::path::Path;
@@ -14,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
 pub use line::Line;
+pub use patience::with_patience;
 
 /// A server that vanished without a word is noticed after a minute, not after the system's two hours.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()

@@ -9,6 +9,7 @@ use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::{Context, Result};
 use crate::testbed;
+use crate::versions::Row;
 
 #[derive(Default, clap::Args)]
 pub struct Options {
@@ -38,7 +39,8 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         .env("PLANB_LABEL", leash.label())
         .env("PLANB_XTASK", std::env::current_exe()?.to_string_lossy())
         .env("PLANB_RUNNERS", runners(project)?);
-    for row in &project.versions.images {
+    let has_tools = |row: &&Row| row.facts.contains_key("PG_BIN");
+    for row in project.versions.images.iter().filter(has_tools) {
         let tools = clients::ready(project, row, &tag(row, true))?;
         let name = format!("PLANB_TOOLS_{}_{}", row.engine, row.version);
         test = test.env(&name, tools.to_string_lossy());

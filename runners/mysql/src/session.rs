@@ -1,9 +1,10 @@
 //! Sessions: connecting with patience, and pools of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runner_core::error::{Error, Kind, Result};
+use runner_core::socket::with_patience;
 use tokio::sync::Semaphore;
 
 use crate::sql::PIN_SESSION;
@@ -12,31 +13,14 @@ use crate::wire::{Connection, Endpoint};
 /// Connects and pins the session's settings. Until `patience` is over an unreachable server is tried again;
 /// a refusal is final at once.
 pub(crate) async fn connect(endpoint: &Endpoint, patience: Duration) -> Result<Connection> {
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match Connection::open(endpoint).await {
-            Ok(mut connection) => {
-                for statement in PIN_SESSION {
-                    connection.execute(statement).await?;
-                }
-                return Ok(connection);
-            }
-            Err(err) if err.kind() == Kind::Unreachable => {
-                let left = patience.saturating_sub(begun.elapsed());
-                if left.is_zero() {
-                    return Err(err.while_doing(format!(
-                        "waited {} s (CONNECT_TIMEOUT)",
-                        patience.as_secs()
-                    )));
-                }
-                tracing::info!(reason = %err, "the database is not ready; trying again");
-                tokio::time::sleep(pause.min(left)).await;
-                pause = (pause * 2).min(Duration::from_secs(3));
-            }
-            Err(err) => return Err(err),
+    with_patience(patience, || async {
+        let mut connection = Connection::open(endpoint).await?;
+        for statement in PIN_SESSION {
+            connection.execute(statement).await?;
         }
-    }
+        Ok(connection)
+    })
+    .await
 }
 
 /// Sessions to be shared: the very ones that were made at one moment, or as many as are asked for.

@@ -1,9 +1,10 @@
 //! Sessions: connecting with patience, and a pool whose members share one snapshot.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runner_core::error::{Error, Kind, Result};
+use runner_core::socket::with_patience;
 
 use crate::sql::{self, PIN_SESSION};
 use crate::wire::{Connection, Endpoint};
@@ -15,29 +16,12 @@ pub(crate) async fn connect(
     database: &str,
     patience: Duration,
 ) -> Result<Connection> {
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(100);
-    loop {
-        match Connection::open(endpoint, database).await {
-            Ok(mut connection) => {
-                connection.execute(PIN_SESSION).await?;
-                return Ok(connection);
-            }
-            Err(err) if err.kind() == Kind::Unreachable => {
-                let left = patience.saturating_sub(begun.elapsed());
-                if left.is_zero() {
-                    return Err(err.while_doing(format!(
-                        "waited {} s (CONNECT_TIMEOUT)",
-                        patience.as_secs()
-                    )));
-                }
-                tracing::info!(reason = %err, "the database is not ready; trying again");
-                tokio::time::sleep(pause.min(left)).await;
-                pause = (pause * 2).min(Duration::from_secs(3));
-            }
-            Err(err) => return Err(err),
-        }
-    }
+    with_patience(patience, || async {
+        let mut connection = Connection::open(endpoint, database).await?;
+        connection.execute(PIN_SESSION).await?;
+        Ok(connection)
+    })
+    .await
 }
 
 /// Sessions of one database in one snapshot, or (without a snapshot) merely in the same encoding.
