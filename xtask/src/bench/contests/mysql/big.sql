@@ -23,7 +23,7 @@ select n, insert(insert(insert(insert(md5(n % 500000), 9, 0, '-'), 14, 0, '-'), 
        if(n % 3 > 0, concat('Delivered to the neighbour on floor ', n % 40, '; signature ', md5(rand(n + 3)),
                             '; the parcel was ', elt(1 + n % 4, 'intact', 'opened', 'wet', 'late')), null),
        json_object('session', md5(rand(n + 4)), 'path', concat('/shop/item/', n % 20000),
-                   'agent', concat('Mozilla/5.0 (X11; Linux x86_64) Gecko/', 100 + n % 30), 'score', rand(n + 5))
+                   'agent', concat('Mozilla/5.0 (X11; Linux x86_64) Gecko/', 100 + n % 30), 'score', round(rand(n + 5), 6))
 from (select a.d * 1000000 + b.d * 1000 + c.d + 1 as n from thousand a, thousand b, thousand c
       where a.d <= @rows div 1000000 and a.d * 1000000 + b.d * 1000 + c.d < @rows) numbers;
 drop table digit, thousand;
