@@ -3,6 +3,7 @@
 mod accounts;
 mod connect;
 mod consistency;
+mod failures;
 mod foreign;
 mod privileges;
 mod restore;
