@@ -5,6 +5,7 @@ mod connect;
 mod consistency;
 mod failures;
 mod foreign;
+mod mydumper;
 mod privileges;
 mod restore;
 mod round_trip;
