@@ -19,10 +19,6 @@ fn kinds(case: &Case) -> Vec<(String, String)> {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "a failure says which damage it is about"
-)]
 fn damage_to_any_kind_of_object_is_found_before_the_target_is_touched() {
     let mut case = Case::medium(MARIADB);
     let zstd = |case: &Case| case.env().with("COMPRESSION", "zstd");
