@@ -158,6 +158,12 @@ async fn pins(connection: &mut Connection) -> Result<Vec<String>> {
     Ok(pins)
 }
 
+/// The first three numbers of a version.
+pub(crate) fn numbers(version: &str) -> [u32; 3] {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| numbers.next().unwrap_or(0))
+}
+
 /// The first two numbers of a version.
 pub(crate) fn major_minor(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
