@@ -15,7 +15,7 @@ const COMMON: &str = "create table customers (id int auto_increment primary key,
      create trigger tr before insert on orders for each row set new.note = concat(new.note, '!');
      create procedure p(in n int) select count(*) from orders where id > n;
      create function double_it(n int) returns int deterministic return n * 2;
-     create event yearly on schedule every 1 year do delete from orders";
+     create event yearly on schedule every 1 year disable do delete from orders";
 
 fn restore(runner: &str, target: &MySql, name: &str, store: &Directory) -> Run {
     let env = target.env(name).with("BACKUP_PATH", "b").and(store.env());
