@@ -60,6 +60,11 @@ impl MySql {
         self.image.split(':').next().unwrap()
     }
 
+    /// Its host name on the test network.
+    pub fn name(&self) -> &str {
+        &self.server.name
+    }
+
     /// Where it listens, seen from this machine.
     pub fn port(&self) -> u16 {
         self.server.port

@@ -3,10 +3,12 @@
 mod accounts;
 mod connect;
 mod consistency;
+mod cross;
 mod failures;
 mod foreign;
 mod mydumper;
 mod privileges;
+mod replica;
 mod restore;
 mod round_trip;
 
