@@ -99,9 +99,9 @@ fn the_eye_for_mysql_sees_a_last_bit_a_lost_row_and_every_definition_account_and
             "row|shop.documents|1002|{}",
         ),
         (
-            "drop index placed on orders",
-            "create index placed on orders (placed, customer)",
-            "index|shop|orders|placed",
+            "drop index street on customers",
+            "create index street on customers (street(10))",
+            "index|shop|customers|street",
         ),
         (
             "alter event yearly enable",
@@ -110,7 +110,7 @@ fn the_eye_for_mysql_sees_a_last_bit_a_lost_row_and_every_definition_account_and
         ),
         (
             "do nextval(invoice), nextval(invoice), nextval(invoice)",
-            "do setval(invoice, 10022, 0)",
+            "alter sequence invoice restart 10043",
             "value|shop.invoice",
         ),
         (
