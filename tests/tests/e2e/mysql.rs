@@ -38,7 +38,7 @@ fn fresh(stem: &str) -> String {
 }
 
 /// Fills a database with everything that has gone wrong somewhere.
-fn zoo(server: &MySql) -> String {
+pub(crate) fn zoo(server: &MySql) -> String {
     let database = server.create_database("zoo");
     server.sql(&database, include_str!("mysql/zoo.sql"));
     if server.engine() == "mariadb" {
@@ -65,7 +65,7 @@ fn spread(server: &MySql, database: &str) {
 
 /// Fails with the first lines that differ.
 #[track_caller]
-fn assert_same(before: &str, after: &str) {
+pub(crate) fn assert_same(before: &str, after: &str) {
     let differing: Vec<(&str, &str)> = before
         .lines()
         .zip(after.lines())
