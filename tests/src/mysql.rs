@@ -70,11 +70,6 @@ impl MySql {
         self.server.port
     }
 
-    /// Its container's name.
-    pub fn name(&self) -> &str {
-        &self.server.name
-    }
-
     /// Makes an empty database with a name of its own.
     pub fn create_database(&self, stem: &str) -> String {
         let name = world().unique(stem);
