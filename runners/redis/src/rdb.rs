@@ -1,0 +1,1 @@
+//! RDB files and streams: read key by key, judged, and written.
