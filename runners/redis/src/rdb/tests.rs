@@ -1,0 +1,1 @@
+//! RDBs of real servers, and damaged ones.
