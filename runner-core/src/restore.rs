@@ -120,7 +120,9 @@ async fn foreign<E: Engine>(
     context: &Context<E::Options>,
     path: String,
 ) -> Result<Done> {
-    let Some(database) = context.job.restore.database.clone() else {
+    let whole_server = (!E::HAS_DATABASES).then(|| "*".to_owned());
+    let named = context.job.restore.database.clone();
+    let Some(database) = named.or(whole_server) else {
         return Err(Error::new(
             Kind::Config,
             format!(

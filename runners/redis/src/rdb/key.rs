@@ -52,6 +52,8 @@ pub struct Key {
     pub idle_seconds: Option<u64>,
     /// How often it is asked for, if the server counts that instead.
     pub frequency: Option<u8>,
+    /// Of a hash whose fields expire, the earliest end of one, in milliseconds: from then on its content changes.
+    pub fields_end_at: Option<u64>,
     /// The value as it is in the RDB, without the type byte; empty with [`super::Keep::Nothing`].
     pub value: Vec<u8>,
     /// Equal for equal content, whatever its encoding.
@@ -66,6 +68,12 @@ impl Key {
         payload.extend_from_slice(&self.value);
         seal(&mut payload, version);
         payload
+    }
+
+    /// Until when the key certainly stays as it is, in milliseconds; `None` for ever.
+    pub fn ends_at(&self) -> Option<u64> {
+        let ends = self.expires_at.into_iter().chain(self.fields_end_at);
+        ends.min()
     }
 
     /// A hash of name, kind, content and whether the key expires; sums of it prove a database. The time of expiry

@@ -59,8 +59,10 @@ pub fn judge_payload(name: &[u8], payload: &[u8], expires_at: Option<u64>) -> Re
             input: &mut input,
             family: version.family,
             scratch: &mut scratch,
+            fields_end_at: None,
         };
         let (kind, digest) = walk.value(type_byte)?;
+        let fields_end_at = walk.fields_end_at;
         input.end()?;
         Ok(Key {
             name: name.to_vec(),
@@ -69,6 +71,7 @@ pub fn judge_payload(name: &[u8], payload: &[u8], expires_at: Option<u64>) -> Re
             expires_at,
             idle_seconds: None,
             frequency: None,
+            fields_end_at,
             value: Vec::new(),
             digest,
         })

@@ -199,10 +199,12 @@ impl<R: Read> Reader<R> {
             input: &mut self.input,
             family: self.version.family,
             scratch: &mut self.scratch,
+            fields_end_at: None,
         };
         let (kind, digest) = walk
             .value(type_byte)
             .map_err(|err| err.while_doing(format!("read key {}", shown(&name))))?;
+        let fields_end_at = walk.fields_end_at;
         Ok(Key {
             name,
             kind,
@@ -210,6 +212,7 @@ impl<R: Read> Reader<R> {
             expires_at: None,
             idle_seconds: None,
             frequency: None,
+            fields_end_at,
             value: self.input.kept(),
             digest,
         })

@@ -18,6 +18,8 @@ pub(super) struct Walk<'a, R> {
     pub(super) input: &'a mut Input<R>,
     pub(super) family: Family,
     pub(super) scratch: &'a mut Vec<u8>,
+    /// The earliest end of a hash's field, once the value is read.
+    pub(super) fields_end_at: Option<u64>,
 }
 
 /// How a packed collection is encoded.
@@ -231,13 +233,15 @@ impl<R: Read> Walk<'_, R> {
                     .ok_or_else(|| self.input.damaged("a field expires beyond all time"))?,
                 _ => before,
             };
+            self.fields_end_at = earlier(self.fields_end_at, expires_at);
             hash.add(field_digest(field, value, expires_at));
         }
         Ok(hash.digest())
     }
 
     fn packed_hash(&mut self, packing: Packing, with_expiry: bool) -> Result<u128> {
-        self.packed(packing, |packed| {
+        let mut first = None;
+        let digest = self.packed(packing, |packed| {
             let mut hash = Bag::default();
             while let Some(field) = packed.next()? {
                 let value = packed.must()?;
@@ -246,10 +250,13 @@ impl<R: Read> Walk<'_, R> {
                         .map_err(|_| "a field expires before 1970")?,
                     false => 0,
                 };
+                first = earlier(first, expires_at);
                 hash.add(field_digest(field.digest(), value.digest(), expires_at));
             }
             Ok(hash.digest())
-        })
+        })?;
+        self.fields_end_at = first;
+        Ok(digest)
     }
 
     fn zipmap(&mut self) -> Result<u128> {
@@ -261,6 +268,14 @@ impl<R: Read> Walk<'_, R> {
         })
         .map_err(|damage| self.input.damaged(damage))?;
         Ok(hash.digest())
+    }
+}
+
+/// The earlier of two ends, of which 0 is none.
+fn earlier(first: Option<u64>, at: u64) -> Option<u64> {
+    match at {
+        0 => first,
+        at => Some(first.map_or(at, |first| first.min(at))),
     }
 }
 
