@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use runner_core::error::{Error, Kind as ErrorKind};
 
+use super::super::payload::seal;
 use super::super::{Keep, Reader, judge_payload};
 use super::servers::SERVERS;
 use super::{items, keys, rdb_of};
@@ -99,9 +100,11 @@ fn values_in_payloads_survive_damage_without_a_panic() {
             for _ in 0..200 {
                 let mut payload = key.dump_payload(server.version.1);
                 let n_bytes = payload.len();
-                payload[n_bytes - 8..].fill(0);
                 let at = numbers.next(n_bytes - 10);
                 payload[at] ^= 1 << numbers.next(8);
+                assert!(judge_payload(&key.name, &payload, None).is_err());
+                payload.truncate(n_bytes - 10);
+                seal(&mut payload, server.version.1);
                 let _ = judge_payload(&key.name, &payload, None);
             }
         }
@@ -158,6 +161,8 @@ fn an_error_of_the_source_comes_out_as_it_was_even_after_the_last_byte() {
             }
         };
         assert_eq!(error.kind(), ErrorKind::Store);
+        let again = reader.next().unwrap_err();
+        assert_eq!(again.kind(), ErrorKind::Bug);
     }
 }
 
