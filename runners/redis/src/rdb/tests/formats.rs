@@ -159,6 +159,27 @@ fn unknown_versions_types_and_opcodes_are_refused() {
 }
 
 #[test]
+fn a_slot_of_a_cluster_is_told() {
+    let slot = b"REDIS0004\xfe\x00\xfb\x02\x01\xf4\x71\x98\x01\x00\xff";
+    let items = items(slot, Keep::Nothing).unwrap();
+    assert!(matches!(
+        items[..],
+        [
+            Item::Database(0),
+            Item::Sizes {
+                keys: 2,
+                expires: 1
+            },
+            Item::Slot {
+                slot: 12_696,
+                keys: 1,
+                expires: 0
+            },
+        ]
+    ));
+}
+
+#[test]
 fn a_key_expires_by_seconds_as_by_milliseconds() {
     let rdb = b"REDIS0003\xfd\x01\0\0\0\0\x01k\x01v\xfc\xe8\x03\0\0\0\0\0\0\0\x01l\x01v\xff";
     let keys = keys(rdb, Keep::Nothing).unwrap();
