@@ -41,8 +41,7 @@ pub(super) fn unseal(payload: &[u8]) -> Result<(Version, &[u8])> {
     let version = u32::from(u16::from_le_bytes([footer[0], footer[1]]));
     let summed = &payload[..payload.len() - 8];
     let said = &footer[2..];
-    // The server, too, takes zeros for "no checksum".
-    if said != [0; 8] && said != checksum(CrcAlgorithm::Crc64Redis, summed).to_le_bytes() {
+    if said != checksum(CrcAlgorithm::Crc64Redis, summed).to_le_bytes() {
         return Err(damaged("has a wrong checksum"));
     }
     Ok((Version::of_payload(version)?, body))

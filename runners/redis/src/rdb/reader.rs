@@ -53,13 +53,21 @@ pub enum Item {
     Key(Key),
 }
 
+#[derive(Clone, Copy)]
+enum State {
+    Open,
+    Ended,
+    /// Where one byte was wrong, what follows means nothing.
+    Failed,
+}
+
 /// Reads an RDB from its header to its checksum. Synchronous: it belongs on a thread of its own.
 pub struct Reader<R> {
     input: Input<R>,
     version: Version,
     keep: Keep,
     scratch: Vec<u8>,
-    ended: bool,
+    state: State,
     checksummed: bool,
 }
 
@@ -73,7 +81,7 @@ impl<R: Read> Reader<R> {
             version,
             keep,
             scratch: Vec::new(),
-            ended: false,
+            state: State::Open,
             checksummed: false,
         })
     }
@@ -99,9 +107,22 @@ impl<R: Read> Reader<R> {
         reason = "an iterator would go on after an error"
     )]
     pub fn next(&mut self) -> Result<Option<Item>> {
-        if self.ended {
-            return Ok(None);
+        match self.state {
+            State::Open => {}
+            State::Ended => return Ok(None),
+            State::Failed => {
+                let what = "an RDB was read on after an error";
+                return Err(Error::new(ErrorKind::Bug, what));
+            }
         }
+        let item = self.read();
+        if item.is_err() {
+            self.state = State::Failed;
+        }
+        item
+    }
+
+    fn read(&mut self) -> Result<Option<Item>> {
         let mut expires_at = None;
         let mut idle_seconds = None;
         let mut frequency = None;
@@ -240,7 +261,7 @@ impl<R: Read> Reader<R> {
             }
         }
         self.input.end()?;
-        self.ended = true;
+        self.state = State::Ended;
         Ok(())
     }
 }

@@ -27,7 +27,8 @@ pub struct Version {
     pub number: u32,
 }
 
-/// The newest versions known here: Redis 8.0 to 8.4, Valkey 9.0 and 9.1.
+/// The newest versions known here: those of Redis 7.4 to 8.4 and of Valkey 9.0 and 9.1. Redis 8.6 writes 13, with
+/// streams and metadata of keys that nothing here can read yet.
 const NEWEST_REDIS: u32 = 12;
 const NEWEST_VALKEY: u32 = 80;
 
