@@ -82,7 +82,9 @@ impl Redis {
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+        String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned()
     }
 
     /// As [`Self::run`], where a command that fails fails the test.
@@ -124,7 +126,11 @@ impl Redis {
 
     /// Takes a file out of the server's container.
     pub fn copy_out(&self, from: &str, to: &std::path::Path) {
-        docker(&["cp", &format!("{}:{from}", self.name()), to.to_str().unwrap()]);
+        docker(&[
+            "cp",
+            &format!("{}:{from}", self.name()),
+            to.to_str().unwrap(),
+        ]);
     }
 
     /// How many keys a database holds.

@@ -38,7 +38,10 @@ pub(crate) async fn restore(connection: &mut Connection, mut body: ByteStream) -
     for line in text.lines() {
         let mut words = line.split(' ').filter(|word| !word.is_empty());
         let (Some("user"), Some(name)) = (words.next(), words.next()) else {
-            return Err(Error::new(Kind::Integrity, "acl.txt: a line that is no user's"));
+            return Err(Error::new(
+                Kind::Integrity,
+                "acl.txt: a line that is no user's",
+            ));
         };
         if there.iter().any(|it| it == name) {
             tracing::info!(user = name, "the user is there and stays as it is");
@@ -83,7 +86,15 @@ mod tests {
         let line = "user app on #ab12 ~a:* resetchannels -@all +get (~b:* -@all +set)";
         assert_eq!(
             rules(line, "app"),
-            ["on", "#ab12", "~a:*", "resetchannels", "-@all", "+get", "(~b:* -@all +set)"]
+            [
+                "on",
+                "#ab12",
+                "~a:*",
+                "resetchannels",
+                "-@all",
+                "+get",
+                "(~b:* -@all +set)"
+            ]
         );
     }
 }

@@ -197,7 +197,10 @@ mod tests {
         let after = census(&[(1, None), (3, Some(DAY))]);
         assert_eq!(verdict(&before, &after, 6 * SECOND), None);
         let early = verdict(&before, &after, 2 * SECOND).unwrap();
-        assert!(early.contains("db0/expiring has 1 rows instead of 2"), "{early}");
+        assert!(
+            early.contains("db0/expiring has 1 rows instead of 2"),
+            "{early}"
+        );
         assert_eq!(before.n_ended(NOW + 6 * SECOND), 1);
     }
 
@@ -205,7 +208,11 @@ mod tests {
     fn a_key_may_not_change_and_none_may_come() {
         let before = census(&[(1, None), (2, Some(DAY))]);
         let other = census(&[(1, None), (9, Some(DAY))]);
-        assert!(verdict(&before, &other, 0).unwrap().contains("other values"));
+        assert!(
+            verdict(&before, &other, 0)
+                .unwrap()
+                .contains("other values")
+        );
         let lasting = census(&[(1, None), (2, None)]);
         assert!(verdict(&before, &lasting, 0).is_some());
         let more = census(&[(1, None), (2, Some(DAY)), (7, Some(SECOND))]);

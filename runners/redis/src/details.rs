@@ -30,7 +30,11 @@ pub(crate) struct Details {
 impl Details {
     pub(crate) fn of(manifest: &Manifest) -> Result<Self> {
         serde_json::from_value(manifest.details.clone()).map_err(|err| {
-            Error::new(Kind::Integrity, "manifest.json: details are not of this engine").because(err)
+            Error::new(
+                Kind::Integrity,
+                "manifest.json: details are not of this engine",
+            )
+            .because(err)
         })
     }
 

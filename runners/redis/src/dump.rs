@@ -80,8 +80,15 @@ impl RedisDump {
                 tracing::warn!(
                     "this backup will not be of one moment: each key is read at a moment of its own"
                 );
-                let source =
-                    scanned(&server, &mut connection, &wanted, scope, since, seen.clone()).await?;
+                let source = scanned(
+                    &server,
+                    &mut connection,
+                    &wanted,
+                    scope,
+                    since,
+                    seen.clone(),
+                )
+                .await?;
                 (json!({"mode": "scan", "point_in_time": false}), source)
             }
         };

@@ -126,10 +126,7 @@ impl<B: Brand> Engine for Runner<B> {
 
     fn new(database: Database, options: Options) -> Result<Self> {
         let short_id: String = database.job_id.chars().take(36).collect();
-        let named: String = short_id
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .collect();
+        let named: String = short_id.chars().filter(char::is_ascii_graphic).collect();
         Ok(Self {
             site: Site {
                 database: database_of(database.name.as_deref())?,

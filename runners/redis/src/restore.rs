@@ -41,9 +41,8 @@ pub(crate) async fn ours(site: &Site, backup: &Backup, target: &Target) -> Resul
         let mut artifacts = backup.artifacts().iter();
         artifacts.find(|it| manifest.name(it).starts_with(name))
     };
-    let rdb = named(RDB).ok_or_else(|| {
-        Error::new(Kind::Integrity, format!("manifest.json: no artifact {RDB}"))
-    })?;
+    let rdb = named(RDB)
+        .ok_or_else(|| Error::new(Kind::Integrity, format!("manifest.json: no artifact {RDB}")))?;
     let body = backup.open(rdb, target.progress.clone());
     target.progress.begin("restore keys", rdb.logical_bytes);
     let mut restored = fill(&place, body, Some(manifest), target).await?;

@@ -223,7 +223,11 @@ async fn ask(
         true => None,
         false => Some(now_ms(connection).await?),
     };
-    let end: &[u8] = if tells_moments { b"PEXPIRETIME" } else { b"PTTL" };
+    let end: &[u8] = if tells_moments {
+        b"PEXPIRETIME"
+    } else {
+        b"PTTL"
+    };
     let mut message = BytesMut::new();
     for name in names {
         command(&mut message, &[end, name]);
@@ -240,12 +244,18 @@ async fn read(
     name: Bytes,
     since: Option<u64>,
 ) -> Result<Option<Record>> {
-    let end: &[u8] = if since.is_none() { b"PEXPIRETIME" } else { b"PTTL" };
+    let end: &[u8] = if since.is_none() {
+        b"PEXPIRETIME"
+    } else {
+        b"PTTL"
+    };
     let reply = connection.reply().await?;
     let left = connection.good(reply, &[end])?.integer().unwrap_or(-2);
     let reply = connection.reply().await?;
     let payload = connection.good(reply, &[b"DUMP"])?.bulk();
-    let expires_at = u64::try_from(left).ok().map(|left| left + since.unwrap_or(0));
+    let expires_at = u64::try_from(left)
+        .ok()
+        .map(|left| left + since.unwrap_or(0));
     Ok(payload.map(|payload| Record {
         database,
         expires_at,

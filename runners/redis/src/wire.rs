@@ -237,6 +237,9 @@ mod tests {
         command(&mut message, &[b"SET", b"", b"a\r\nbcdefghi"]);
         let parts = [message.clone().freeze(), message.clone().freeze()];
         assert_eq!(nth_command(&parts, 1), ["SET", ""]);
-        assert_eq!(&message[..], b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$11\r\na\r\nbcdefghi\r\n");
+        assert_eq!(
+            &message[..],
+            b"*3\r\n$3\r\nSET\r\n$0\r\n\r\n$11\r\na\r\nbcdefghi\r\n"
+        );
     }
 }

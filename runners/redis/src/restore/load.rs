@@ -193,7 +193,9 @@ impl Worker {
     fn refused(&self, connection: &Connection, batch: &Batch, n: u64, text: &str) -> Error {
         let words = wire::nth_command(&batch.parts, n);
         let command = words.first().cloned().unwrap_or_default();
-        let name = words.get(1).map(|name| String::from_utf8_lossy(name).into_owned());
+        let name = words
+            .get(1)
+            .map(|name| String::from_utf8_lossy(name).into_owned());
         let way_out = match text {
             text if text.starts_with("BUSYKEY") => "; something else writes there",
             text if text.contains("version or checksum") => {
@@ -232,10 +234,7 @@ struct Feeder {
 }
 
 impl Feeder {
-    fn read<R: std::io::Read>(
-        mut self,
-        reader: &mut Reader<R>,
-    ) -> Result<(Census, Census, u64)> {
+    fn read<R: std::io::Read>(mut self, reader: &mut Reader<R>) -> Result<(Census, Census, u64)> {
         let version = reader.version().number;
         let mut from = 0;
         while let Some(item) = reader.next()? {

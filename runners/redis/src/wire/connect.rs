@@ -74,9 +74,8 @@ fn session(endpoint: &Endpoint, socket: Socket) -> Connection {
 
 async fn line(endpoint: &Endpoint) -> Result<Line> {
     let address = endpoint.address();
-    let refused = |err| {
-        Error::new(Kind::Unreachable, format!("cannot connect to {address}")).because(err)
-    };
+    let refused =
+        |err| Error::new(Kind::Unreachable, format!("cannot connect to {address}")).because(err);
     reach(endpoint).await.map_err(refused)
 }
 

@@ -22,17 +22,17 @@ pub(super) fn error(address: &str, text: &str, words: &[&[u8]]) -> Error {
         | "IOERR" => (Kind::Unreachable, ""),
         "ERR" if text.contains("max number of clients") => (Kind::Unreachable, ""),
         "OOM" => (Kind::Unfit, "; raise the server's maxmemory"),
-        "READONLY" => (
-            Kind::Unfit,
-            "; it is a replica: restore into its master",
-        ),
+        "READONLY" => (Kind::Unfit, "; it is a replica: restore into its master"),
         "MISCONF" => (
             Kind::Unfit,
             "; the server cannot save to its disk and takes no writes",
         ),
         _ => (Kind::Unfit, ""),
     };
-    Error::new(kind, format!("{address} refused {command}: {text}{way_out}"))
+    Error::new(
+        kind,
+        format!("{address} refused {command}: {text}{way_out}"),
+    )
 }
 
 /// Whether a refusal means that this server or login does not do such a thing at all.
@@ -52,18 +52,33 @@ mod tests {
     #[test]
     fn each_refusal_has_its_kind() {
         let kind = |text: &str| error("h:1", text, &[b"PSYNC"]).kind();
-        assert_eq!(kind("WRONGPASS invalid username-password pair"), Kind::Denied);
+        assert_eq!(
+            kind("WRONGPASS invalid username-password pair"),
+            Kind::Denied
+        );
         assert_eq!(kind("ERR invalid password"), Kind::Denied);
-        assert_eq!(kind("LOADING Redis is loading the dataset"), Kind::Unreachable);
+        assert_eq!(
+            kind("LOADING Redis is loading the dataset"),
+            Kind::Unreachable
+        );
         assert_eq!(kind("OOM command not allowed"), Kind::Unfit);
         let text = error("h:1", "NOPERM no", &[b"PSYNC", b"?"]).to_string();
-        assert_eq!(text, "h:1 refused PSYNC: NOPERM no; allow it with ACL SETUSER");
+        assert_eq!(
+            text,
+            "h:1 refused PSYNC: NOPERM no; allow it with ACL SETUSER"
+        );
     }
 
     #[test]
     fn managed_services_forbid_replication_in_their_own_words() {
-        assert!(is_forbidden("ERR unknown command `PSYNC`, with args beginning with: `?`"));
-        assert!(is_forbidden("NOPERM this user has no permissions to run the 'psync' command"));
-        assert!(!is_forbidden("LOADING Redis is loading the dataset in memory"));
+        assert!(is_forbidden(
+            "ERR unknown command `PSYNC`, with args beginning with: `?`"
+        ));
+        assert!(is_forbidden(
+            "NOPERM this user has no permissions to run the 'psync' command"
+        ));
+        assert!(!is_forbidden(
+            "LOADING Redis is loading the dataset in memory"
+        ));
     }
 }

@@ -34,13 +34,20 @@ fn a_compressed_file_comes_back_in_place_of_what_was_there() {
     let store = Directory::new();
     let before = saved("redis:7", &store);
     let path = store.path().join("dump.rdb");
-    tests::spawn_program("gzip", &[path.to_str().unwrap()]).wait().good();
+    tests::spawn_program("gzip", &[path.to_str().unwrap()])
+        .wait()
+        .good();
     let target = server("redis:7");
     target.fill("SET other 1");
     let env = store.env().with("BACKUP_PATH", "dump.rdb.gz");
     let refused = run(&target, "restore", env.clone()).ended(1);
     assert_eq!(reason(&refused).0, "unfit");
-    run(&target, "restore", env.with("RESTORE_DROP_EXISTING", "true")).good();
+    run(
+        &target,
+        "restore",
+        env.with("RESTORE_DROP_EXISTING", "true"),
+    )
+    .good();
     assert_eq!(before, target.digest());
 }
 
@@ -73,6 +80,11 @@ fn a_cut_file_is_no_success() {
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
     let target = server("redis:7");
-    let failed = run(&target, "restore", store.env().with("BACKUP_PATH", "dump.rdb")).ended(1);
+    let failed = run(
+        &target,
+        "restore",
+        store.env().with("BACKUP_PATH", "dump.rdb"),
+    )
+    .ended(1);
     assert_eq!(reason(&failed).0, "integrity");
 }

@@ -11,7 +11,10 @@ fn one_database_goes_into_another_number() {
     backup(&source, store.env().with("DB_NAME", "3"));
     target.fill("SELECT 0\nSET other 1");
     run(&target, "restore", store.env().with("DB_NAME", "7")).good();
-    assert_eq!((target.n_keys(7), target.n_keys(3), target.n_keys(0)), (2, 0, 1));
+    assert_eq!(
+        (target.n_keys(7), target.n_keys(3), target.n_keys(0)),
+        (2, 0, 1)
+    );
     assert_eq!(target.run("SELECT 7\nGET in:3"), "OK\nthree");
     assert_eq!(target.run("FUNCTION LIST"), "");
 }
@@ -31,7 +34,10 @@ fn patterns_take_keys_in_and_leave_them_out() {
     let (source, target) = (server("redis:8"), server("redis:8"));
     source.fill("MSET user:1 a user:1.5 b user:tmp c x.user:1 d order:1 e\nSELECT 2\nSET user:2 f");
     let store = Directory::new();
-    let env = store.env().with("INCLUDE_TABLES", "user:*").with("EXCLUDE_TABLES", "*:tmp");
+    let env = store
+        .env()
+        .with("INCLUDE_TABLES", "user:*")
+        .with("EXCLUDE_TABLES", "*:tmp");
     backup(&source, env);
     run(&target, "restore", store.env()).good();
     let keys = |database: u32| {
@@ -53,7 +59,10 @@ fn a_pattern_without_a_key_is_no_backup() {
     let refused = run(&source, "backup", env).ended(1);
     let (kind, message) = reason(&refused);
     assert_eq!(kind, "config");
-    assert!(message.contains("INCLUDE_TABLES: no key matches"), "{message}");
+    assert!(
+        message.contains("INCLUDE_TABLES: no key matches"),
+        "{message}"
+    );
     assert_eq!(store.files(), [""; 0]);
 }
 
@@ -63,7 +72,12 @@ fn a_restore_may_be_of_some_keys() {
     source.fill("MSET user:1 a user:2 b order:1 c");
     let store = Directory::new();
     backup(&source, store.env());
-    run(&target, "restore", store.env().with("RESTORE_TABLES", "user:*")).good();
+    run(
+        &target,
+        "restore",
+        store.env().with("RESTORE_TABLES", "user:*"),
+    )
+    .good();
     assert_eq!(target.n_keys(0), 2);
 }
 
@@ -88,5 +102,10 @@ fn users_come_back_where_that_is_asked_for() {
     // Not asked for, they are not in a backup.
     backup(&source, store.env().with("BACKUP_PATH", "without"));
     let files = store.files();
-    assert!(!files.iter().any(|it| it.starts_with("without/") && it.contains("acl")), "{files:#?}");
+    assert!(
+        !files
+            .iter()
+            .any(|it| it.starts_with("without/") && it.contains("acl")),
+        "{files:#?}"
+    );
 }

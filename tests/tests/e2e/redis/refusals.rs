@@ -15,7 +15,10 @@ fn a_wrong_password_is_denied_at_once() {
         let (kind, message) = reason(&refused);
         assert_eq!(kind, "denied", "{message}");
         assert!(message.contains(words), "{message}");
-        assert!(message.contains(&format!("127.0.0.1:{}", server.port())), "{message}");
+        assert!(
+            message.contains(&format!("127.0.0.1:{}", server.port())),
+            "{message}"
+        );
         assert!(!refused.stderr.contains("wrong\""), "{}", refused.stderr);
     }
     assert_eq!(store.files(), [""; 0]);
@@ -36,7 +39,10 @@ fn a_password_that_the_server_does_not_have_is_told_so() {
 fn a_server_that_is_away_may_be_tried_again() {
     let server = server("redis:7");
     let store = Directory::new();
-    let env = store.env().with("DB_PORT", "1").with("CONNECT_TIMEOUT", "0s");
+    let env = store
+        .env()
+        .with("DB_PORT", "1")
+        .with("CONNECT_TIMEOUT", "0s");
     let away = run(&server, "backup", env).ended(75);
     assert_eq!(reason(&away).0, "unreachable");
 }
@@ -49,13 +55,26 @@ fn a_server_that_loads_its_data_may_be_tried_again() {
     server.fill("CONFIG SET busy-reply-threshold 1");
     let busy = tests::spawn_program(
         "docker",
-        &["exec", server.name(), "redis-cli", "EVAL", "while true do end", "0"],
+        &[
+            "exec",
+            server.name(),
+            "redis-cli",
+            "EVAL",
+            "while true do end",
+            "0",
+        ],
     );
     let store = Directory::new();
     let env = store.env().with("CONNECT_TIMEOUT", "1s");
     // Until the script has begun, a backup succeeds.
     let refused = (0..50)
-        .map(|n| run(&server, "backup", env.clone().with("BACKUP_PATH", format!("b{n}"))))
+        .map(|n| {
+            run(
+                &server,
+                "backup",
+                env.clone().with("BACKUP_PATH", format!("b{n}")),
+            )
+        })
         .find(|it| it.code != 0)
         .unwrap()
         .ended(75);
@@ -95,7 +114,11 @@ fn a_damaged_object_is_found_before_the_target_is_touched() {
     let store = Directory::new();
     backup(&source, store.env());
     target.fill("SET precious 1");
-    let file = store.files().into_iter().find(|it| it.contains("dump.rdb")).unwrap();
+    let file = store
+        .files()
+        .into_iter()
+        .find(|it| it.contains("dump.rdb"))
+        .unwrap();
     let path = store.path().join(file);
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
@@ -137,7 +160,9 @@ fn the_other_family_is_sent_to_its_own_image() {
     let server = server("valkey/valkey:8");
     let store = Directory::new();
     let env = server.env().and(store.env()).with("BACKUP_PATH", "b");
-    let refused = tests::spawn_engine("redis", env, &["backup"]).wait().ended(1);
+    let refused = tests::spawn_engine("redis", env, &["backup"])
+        .wait()
+        .ended(1);
     let (kind, message) = reason(&refused);
     assert_eq!(kind, "unfit");
     assert!(message.contains("use plan-b-backup-valkey"), "{message}");
@@ -145,11 +170,20 @@ fn the_other_family_is_sent_to_its_own_image() {
 
 #[test]
 fn something_that_is_not_redis_is_told_from_it() {
-    let minio = TcpProxy::start(world().minio().address(tests::Seat::Host).trim_start_matches("http://"));
+    let minio = TcpProxy::start(
+        world()
+            .minio()
+            .address(tests::Seat::Host)
+            .trim_start_matches("http://"),
+    );
     let server = server("redis:7");
     let store = Directory::new();
     let env = store.env().with("DB_PORT", minio.port().to_string());
     let refused = run(&server, "backup", env.with("CONNECT_TIMEOUT", "1s"));
     assert_ne!(refused.code, 0);
-    assert!(refused.stderr.contains("protocol") || refused.stderr.contains("TLS"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("protocol") || refused.stderr.contains("TLS"),
+        "{}",
+        refused.stderr
+    );
 }

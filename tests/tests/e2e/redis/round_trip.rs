@@ -18,7 +18,11 @@ fn comes_back(image: &'static str) {
     let store = Directory::new();
     backup(&source, store.env());
     let restored = run(&target, "restore", store.env()).good();
-    assert!(restored.stderr.contains("proven equal"), "{}", restored.stderr);
+    assert!(
+        restored.stderr.contains("proven equal"),
+        "{}",
+        restored.stderr
+    );
     assert_eq!(before, content(&target));
     assert_eq!(before, content(&source));
 }
@@ -119,7 +123,9 @@ fn keys_whose_time_is_over_stay_away_and_the_proof_still_holds() {
     backup(&source, store.env());
     let restored = run(&target, "restore", store.env()).good();
     assert!(
-        restored.stderr.contains("without 1 keys whose time was over"),
+        restored
+            .stderr
+            .contains("without 1 keys whose time was over"),
         "{}",
         restored.stderr
     );
@@ -140,5 +146,8 @@ fn a_backup_restores_by_hand() {
     let commands: String = blocks
         .map(|block| block.strip_prefix("sh\n").unwrap())
         .collect();
-    assert_eq!(before.0, target.digest_by_hand(&store.path().join("b"), &commands));
+    assert_eq!(
+        before.0,
+        target.digest_by_hand(&store.path().join("b"), &commands)
+    );
 }

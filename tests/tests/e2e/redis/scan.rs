@@ -17,16 +17,27 @@ fn comes_back(image: &'static str) {
     no_replica(&source);
     no_replica(&target);
     let store = Directory::new();
-    let env = store.env().with("DB_USERNAME", "app").with("DB_PASSWORD", "pw");
+    let env = store
+        .env()
+        .with("DB_USERNAME", "app")
+        .with("DB_PASSWORD", "pw");
     let done = backup(&source, env.clone());
-    assert!(done.stderr.contains("will not be of one moment"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("will not be of one moment"),
+        "{}",
+        done.stderr
+    );
     let manifest = std::fs::read_to_string(store.path().join("b/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["consistency"]["mode"], "scan");
     assert_eq!(manifest["consistency"]["point_in_time"], false);
     // Restored, and read back, by the same means.
     let restored = run(&target, "restore", env).good();
-    assert!(restored.stderr.contains("proven equal"), "{}", restored.stderr);
+    assert!(
+        restored.stderr.contains("proven equal"),
+        "{}",
+        restored.stderr
+    );
     assert_eq!(source.digest(), target.digest());
 }
 
@@ -50,8 +61,16 @@ fn replication_that_is_insisted_on_names_what_is_missing() {
     let source = server("redis:7");
     no_replica(&source);
     let store = Directory::new();
-    let env = store.env().with("DB_USERNAME", "app").with("DB_PASSWORD", "pw");
-    let refused = run(&source, "backup", env.with("REDIS_BACKUP_MODE", "replication")).ended(1);
+    let env = store
+        .env()
+        .with("DB_USERNAME", "app")
+        .with("DB_PASSWORD", "pw");
+    let refused = run(
+        &source,
+        "backup",
+        env.with("REDIS_BACKUP_MODE", "replication"),
+    )
+    .ended(1);
     let (kind, message) = reason(&refused);
     assert_eq!(kind, "denied");
     assert!(message.contains("+psync"), "{message}");
@@ -69,8 +88,14 @@ fn the_rights_that_the_documentation_names_are_enough() {
          +function|load +psync +replconf +config|get",
     );
     let store = Directory::new();
-    let env = store.env().with("DB_USERNAME", "planb").with("DB_PASSWORD", "pw");
-    backup(&source, env.clone().with("REDIS_BACKUP_MODE", "replication"));
+    let env = store
+        .env()
+        .with("DB_USERNAME", "planb")
+        .with("DB_PASSWORD", "pw");
+    backup(
+        &source,
+        env.clone().with("REDIS_BACKUP_MODE", "replication"),
+    );
     run(&target, "restore", env).good();
     assert_eq!(source.digest(), target.digest());
 }
