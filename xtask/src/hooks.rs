@@ -1,6 +1,7 @@
 //! What the proof of an image asks of a database engine; everything else is the same for all of them.
 
 pub mod postgresql;
+pub mod redis;
 
 // What new-engine writes has to compile.
 #[cfg(test)]
@@ -64,6 +65,8 @@ pub struct Measure(String);
 pub fn of(row: &Row) -> Result<&'static dyn Hooks> {
     match row.engine.as_str() {
         "postgresql" => Ok(&postgresql::Postgresql),
+        "redis" => Ok(&redis::Family::Redis),
+        "valkey" => Ok(&redis::Family::Valkey),
         engine => Err(format!("{engine} has no hooks: see xtask/src/hooks.rs").into()),
     }
 }

@@ -112,6 +112,10 @@ pub struct Source {
 
 impl Source {
     /// The next block, which is never empty, or `None` at the good end.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would go on after an error"
+    )]
     pub fn next(&mut self) -> Result<Option<Bytes>> {
         while !self.ended {
             match self.receiver.blocking_recv() {

@@ -15,7 +15,7 @@ use crate::details::Details;
 use crate::engine::Site;
 use crate::options::Mode;
 use crate::rdb::Version;
-use crate::replication::{self, Asked};
+use crate::replication::{self, Asked, Begun};
 use crate::scan::Scan;
 use crate::server::{self, Server, now_ms};
 use crate::walk::{self, Seen};
@@ -50,20 +50,7 @@ impl RedisDump {
             true => Some(acl::read(&mut connection).await?),
             false => None,
         };
-        let snapshot = match site.options.mode {
-            Mode::Scan => None,
-            mode => match replication::ask(&server).await? {
-                Asked::Begun(begun) => Some(begun),
-                Asked::Refused(why) if mode == Mode::Auto => {
-                    tracing::warn!(
-                        reason = why,
-                        "the server lets us not be its replica: going on key by key"
-                    );
-                    None
-                }
-                Asked::Refused(why) => return Err(refused(&server, &why)),
-            },
-        };
+        let snapshot = snapshot(&server, site.options.mode).await?;
         let progress = scope.progress.clone();
         let (consistency, source) = match snapshot {
             Some(begun) => {
@@ -104,6 +91,24 @@ impl RedisDump {
     }
 }
 
+/// The server's own snapshot; `None` where it has to be read key by key.
+async fn snapshot(server: &Server, mode: Mode) -> Result<Option<Box<Begun>>> {
+    if mode == Mode::Scan {
+        return Ok(None);
+    }
+    match replication::ask(server).await? {
+        Asked::Begun(begun) => Ok(Some(begun)),
+        Asked::Refused(why) if mode == Mode::Auto => {
+            tracing::warn!(
+                reason = why,
+                "the server does not let us be its replica: going on key by key"
+            );
+            Ok(None)
+        }
+        Asked::Refused(why) => Err(refused(server, &why)),
+    }
+}
+
 fn wanted(site: &Site, scope: &Scope) -> Result<Wanted> {
     if scope.content == Content::SchemaOnly {
         return Err(Error::new(
@@ -137,7 +142,7 @@ fn refused(server: &Server, why: &str) -> Error {
     Error::new(
         Kind::Denied,
         format!(
-            "{} lets us not be its replica: {why}; allow +psync +replconf, or set REDIS_BACKUP_MODE=scan",
+            "{} does not let us be its replica: {why}; allow +psync +replconf, or set REDIS_BACKUP_MODE=scan",
             server.endpoint.address()
         ),
     )

@@ -29,6 +29,8 @@ mod dump;
 mod engine;
 mod options;
 pub mod rdb;
+#[cfg(test)]
+mod readme;
 mod replication;
 mod restore;
 mod scan;

@@ -67,22 +67,7 @@ impl Loading<'_> {
         let (sender, receiver) = channel(WAITING);
         let (say_version, version) = oneshot::channel();
         let (say_census, census) = oneshot::channel();
-        let feeder = Feeder {
-            wanted: self.place.wanted.clone(),
-            into: self.place.into,
-            since,
-            all: Census::new(since),
-            filled: Census::new(since),
-            n_expired: 0,
-            sender,
-            room: Arc::new(Semaphore::new(IN_FLIGHT_BYTES)),
-            runtime: Handle::current(),
-            batch: BytesMut::new(),
-            parts: Vec::new(),
-            n_commands: 0,
-            n_bytes: 0,
-            database: 0,
-        };
+        let feeder = Feeder::new(self.place, since, sender);
         let reading = through(rdb, move |source, _| {
             let mut blocks = Blocks::new(source, None);
             let mut reader = Reader::new(&mut blocks, Keep::Payloads)?;
@@ -234,6 +219,25 @@ struct Feeder {
 }
 
 impl Feeder {
+    fn new(place: &Place, since: u64, sender: Sender<Batch>) -> Self {
+        Self {
+            wanted: place.wanted.clone(),
+            into: place.into,
+            since,
+            all: Census::new(since),
+            filled: Census::new(since),
+            n_expired: 0,
+            sender,
+            room: Arc::new(Semaphore::new(IN_FLIGHT_BYTES)),
+            runtime: Handle::current(),
+            batch: BytesMut::new(),
+            parts: Vec::new(),
+            n_commands: 0,
+            n_bytes: 0,
+            database: place.into.unwrap_or(0),
+        }
+    }
+
     fn read<R: std::io::Read>(mut self, reader: &mut Reader<R>) -> Result<(Census, Census, u64)> {
         let version = reader.version().number;
         let mut from = 0;
