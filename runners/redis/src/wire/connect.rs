@@ -48,7 +48,11 @@ async fn preferably(endpoint: &Endpoint) -> Result<Connection> {
             endpoint.without_tls.store(true, Ordering::Relaxed);
             Ok(connection)
         }
-        Err(_) => encrypted(endpoint).await,
+        Err(why) => match encrypted(endpoint).await {
+            // What speaks neither is told by what it said in plain text.
+            Err(err) if err.kind() == Kind::Unreachable && why.kind() == Kind::Unfit => Err(why),
+            result => result,
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! RDB files that servers and stock tools wrote.
 
-use super::{run, server, zoo};
+use super::{put, run, server, zoo};
 use crate::kit::{Directory, reason};
 
 /// The file that a server of this image writes of the zoo, in a store.
@@ -58,8 +58,8 @@ fn a_file_that_is_too_new_or_none_is_refused_before_anything_is_dropped() {
     let target = server("redis:6");
     target.fill("SET precious 1");
     let env = store.env().with("RESTORE_DROP_EXISTING", "true");
-    std::fs::write(store.path().join("other.rdb"), "this is no RDB at all").unwrap();
-    std::fs::write(store.path().join("future.rdb"), "REDIS0099 and more of it").unwrap();
+    put(&store.path().join("other.rdb"), "this is no RDB at all");
+    put(&store.path().join("future.rdb"), "REDIS0099 and more of it");
     for (name, words) in [
         ("dump.rdb", "reads up to version"),
         ("other.rdb", "this is no RDB"),
@@ -78,7 +78,7 @@ fn a_cut_file_is_no_success() {
     saved("redis:7", &store);
     let path = store.path().join("dump.rdb");
     let bytes = std::fs::read(&path).unwrap();
-    std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+    put(&path, &bytes[..bytes.len() - 9]);
     let target = server("redis:7");
     let failed = run(
         &target,
