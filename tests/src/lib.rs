@@ -11,6 +11,7 @@ mod http_proxy;
 mod mysql;
 mod postgres;
 mod receiver;
+mod redis;
 mod run;
 mod tcp_proxy;
 mod world;
@@ -20,6 +21,7 @@ pub use http_proxy::{HttpProxy, Trouble};
 pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use receiver::Receiver;
+pub use redis::Redis;
 pub use run::{
     Env, Run, Running, run_image, run_runner, spawn_engine, spawn_program, spawn_runner,
     spawn_xtask,

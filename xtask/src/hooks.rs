@@ -2,6 +2,7 @@
 
 pub mod mysql;
 pub mod postgresql;
+pub mod redis;
 
 // What new-engine writes has to compile.
 #[cfg(test)]
@@ -72,6 +73,8 @@ pub fn of(row: &Row) -> Result<&'static dyn Hooks> {
         "mariadb" => Ok(&mysql::Family::MariaDb),
         "mysql" => Ok(&mysql::Family::MySql),
         "postgresql" => Ok(&postgresql::Postgresql),
+        "redis" => Ok(&redis::Family::Redis),
+        "valkey" => Ok(&redis::Family::Valkey),
         engine => Err(format!("{engine} has no hooks: see xtask/src/hooks.rs").into()),
     }
 }

@@ -18,6 +18,7 @@ mod mysql;
 mod partial;
 mod privileges;
 mod proof;
+mod redis;
 mod refusals;
 mod round_trip;
 mod smoke;
