@@ -8,4 +8,3 @@ RUN set -eu; apt-get update -q; \
     apt-get clean; rm -rf /var/lib/apt/lists/*; rclone version; zstd --version
 ENV RCLONE_CONFIG_S3_TYPE=s3 RCLONE_CONFIG_S3_PROVIDER=Minio \
     RCLONE_S3_NO_CHECK_BUCKET=true RCLONE_S3_CHUNK_SIZE=8M RCLONE_S3_UPLOAD_CONCURRENCY=4 RCLONE_LOG_LEVEL=ERROR
-ENTRYPOINT ["/bin/bash", "-euo", "pipefail", "-c"]

@@ -18,18 +18,19 @@ pub struct Options {
 pub fn run(project: &Project, options: &Options) -> Result<()> {
     build::run(project, &build::Options::default())?;
     test::run(project, &test::Options::default())?;
-    verify::run(project, &verify::Options::default())?;
+    let proven = verify::run(project, &verify::Options::default())?;
     let Some(registry) = options.registry.clone() else {
         println!("\nNot pushed: there is no --registry.");
         return Ok(());
     };
-    push::run(
-        project,
-        &push::Options {
-            what: None,
-            registry,
+    for row in proven {
+        let options = push::Options {
+            what: Some(row),
+            registry: registry.clone(),
             release: options.release.clone(),
             dev: false,
-        },
-    )
+        };
+        push::run(project, &options)?;
+    }
+    Ok(())
 }

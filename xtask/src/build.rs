@@ -49,8 +49,8 @@ pub fn run(project: &Project, options: &Options) -> Result<Vec<Built>> {
 
 /// Builds the images of rows, with the runners that go into them, as many at a time as there are cores.
 pub fn images(project: &Project, rows: &[&Row], dev: bool) -> Result<Vec<Built>> {
-    let upstreams: Vec<_> = rows.iter().map(|row| row.upstream.as_str()).collect();
-    testbed::ready(project, Some(&upstreams))?;
+    let bases: Vec<_> = rows.iter().map(|row| row.base()).collect();
+    testbed::ready(project, Some(&bases))?;
     let mut contexts = BTreeMap::new();
     for row in rows {
         if !contexts.contains_key(&row.engine) {
@@ -100,21 +100,21 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
         .join("images")
         .join(&row.engine)
         .join(&row.version);
-    // A stand-in has no digest that the row could name.
-    let stand_in = [("CLIENT", row.upstream.as_str())];
     let mut labels = vec![("org.opencontainers.image.revision", revision)];
-    // A stand-in is in no registry, and has no digest there.
-    let base = docker::registry_digest(&row.upstream);
-    labels.extend(base.as_deref().map(|base| (published::BASE_DIGEST, base)));
+    let digest = docker::registry_digest(row.base());
+    labels.extend(digest.as_deref().map(|it| (published::BASE_DIGEST, it)));
+    // What was made here is in no registry, and has no digest that the row could name.
+    let arg = if row.base.is_empty() {
+        "CLIENT"
+    } else {
+        "BASE"
+    };
+    let made_here = [(arg, row.base())];
     Build {
         tag: &image,
         dockerfile: &dir.join("Dockerfile"),
         context,
-        args: if testbed::is_stand_in(&row.upstream) {
-            &stand_in
-        } else {
-            &[]
-        },
+        args: if digest.is_none() { &made_here } else { &[] },
         labels: &labels,
     }
     .run()

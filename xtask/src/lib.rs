@@ -104,7 +104,7 @@ impl Task {
             Self::Demo(options) => demo::run(project, &options),
             Self::Test(options) => test::run(project, &options),
             Self::Build(options) => build::run(project, &options).map(drop),
-            Self::BuildVerify(options) => verify::run(project, &options),
+            Self::BuildVerify(options) => verify::run(project, &options).map(drop),
             Self::Push(options) => push::run(project, &options),
             Self::All(options) => all::run(project, &options),
             Self::Deploy(options) => deploy::run(project, &options),

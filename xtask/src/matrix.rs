@@ -25,8 +25,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         let mut stale = Vec::new();
         for row in rows {
             let published = published::inspect(&format!("{registry}/{}", row.image()))?;
-            let base =
-                published::inspect(&row.upstream)?.ok_or(format!("no image {}", row.upstream))?;
+            let base = published::inspect(row.base())?.ok_or(format!("no image {}", row.base()))?;
             if let Some(why) = is_stale(row, published.as_ref(), &base) {
                 eprintln!("{}: {why}", row.name());
                 stale.push(row);
@@ -104,7 +103,9 @@ fn is_stale(row: &Row, published: Option<&Published>, base: &Published) -> Optio
     }
     Some(format!(
         "{} is {} now, the image is of {:?}",
-        row.upstream, base.digest, published.bases
+        row.base(),
+        base.digest,
+        published.bases
     ))
 }
 

@@ -230,6 +230,8 @@ fn next_steps(known: &Known, options: &Options, files: &[(String, String)]) -> S
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::shell::cmd;
 
@@ -238,12 +240,10 @@ mod tests {
             tempfile::tempdir().unwrap(),
             Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
         );
-        for file in [
-            FILE,
-            HOOKS,
-            "README.md",
-            "images/postgresql/Dockerfile.template",
-        ] {
+        let mut files: BTreeSet<_> = [FILE, HOOKS, "README.md"].map(str::to_owned).into();
+        let rows = Versions::load(&from).unwrap().images.into_iter();
+        files.extend(rows.map(|row| format!("images/{}/Dockerfile.template", row.engine)));
+        for file in &files {
             make_dir(dir.path().join(file).parent().unwrap()).unwrap();
             std::fs::copy(from.join(file), dir.path().join(file)).unwrap();
         }
@@ -276,10 +276,7 @@ mod tests {
         assert_eq!(row.upstream, "mcr.microsoft.com/mssql/server:2022-latest");
         render::check(&project).unwrap();
         let hooks = std::fs::read_to_string(tree.path().join(HOOKS)).unwrap();
-        assert!(
-            hooks.contains("\npub mod mssql;\npub mod postgresql;\n"),
-            "{hooks}"
-        );
+        assert!(hooks.contains("\npub mod mssql;\npub mod "), "{hooks}");
         let arm = "        \"mssql\" => Ok(&mssql::SqlServer),\n        engine => Err(";
         assert!(hooks.contains(arm), "{hooks}");
         let dockerfile = tree.path().join("images/mssql/2022-latest/Dockerfile");

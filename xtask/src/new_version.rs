@@ -122,17 +122,18 @@ fn next_steps(text: &str, options: &Options, example: &str) -> Result<String> {
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    let mut steps = vec![
-        format!(
-            "that {} exists and is the server's own image: `docker pull {}`",
-            row.upstream, row.upstream
-        ),
-        format!("the facts, taken from {example}: {}", facts.join(" ")),
-        format!(
-            "what stands in for the server where no registry answers, also taken from {example}: \
+    let mut steps = vec![format!(
+        "that {} exists and is the server's own image: `docker pull {}`",
+        row.upstream, row.upstream
+    )];
+    if !facts.is_empty() {
+        let facts = facts.join(" ");
+        steps.push(format!("the facts, taken from {example}: {facts}"));
+    }
+    steps.extend([format!(
+        "what stands in for the server where no registry answers, also taken from {example}: \
              is there such a package?\n     {stand_in}"
-        ),
-    ];
+    )]);
     if row.end_of_life == "unknown" {
         steps.push("end_of_life, which is \"unknown\": the day is on the vendor's page".into());
     }

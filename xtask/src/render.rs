@@ -74,9 +74,10 @@ pub fn render(template: &str, row: &Row) -> Result<String> {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         let (name, after) = after.split_once("}}").ok_or("a {{ without its }}")?;
-        let base = row.base();
+        let pinned_base = row.pinned_base();
         let value = match name {
-            "base" => &base,
+            "base" => &pinned_base,
+            "base.name" => row.base(),
             "engine" => &row.engine,
             "version" => &row.version,
             "upstream" => &row.upstream,
@@ -103,10 +104,23 @@ fn with_images(readme: &str, rows: &[Row]) -> Result<String> {
     let (head, rest) = readme.split_once(BEGIN).ok_or_else(marks)?;
     let (_, tail) = rest.split_once(END).ok_or_else(marks)?;
     let mut table =
-        "| image | client programs of | that version's end of life |\n|---|---|---|\n".to_owned();
+        "| image | server | client programs | the server's end of life |\n|---|---|---|---|\n"
+            .to_owned();
     for row in rows {
         let (image, upstream, end) = (row.image(), &row.upstream, &row.end_of_life);
-        table.push_str(&format!("| `{image}` | `{upstream}` | {end} |\n"));
+        let unproven = if row.stand_in.is_none() {
+            " (unproven)"
+        } else {
+            ""
+        };
+        let client = if row.base.is_empty() {
+            "the server's"
+        } else {
+            "none needed"
+        };
+        table.push_str(&format!(
+            "| `{image}`{unproven} | `{upstream}` | {client} | {end} |\n"
+        ));
     }
     Ok(format!("{head}{BEGIN}{table}{END}{tail}"))
 }
@@ -140,7 +154,7 @@ mod tests {
         let rows = &versions.images[..1];
         let readme = format!("before\n{BEGIN}| old |\n{END}\nafter\n");
         let rendered = with_images(&readme, rows).unwrap();
-        let row = "| `plan-b-backup-postgresql:12` | `postgres:12` | 2024-11-21 |\n";
+        let row = "| `plan-b-backup-postgresql:12` | `postgres:12` | the server's | 2024-11-21 |\n";
         assert!(rendered.starts_with("before\n"), "{rendered}");
         assert!(
             rendered.ends_with(&format!("{row}{END}\nafter\n")),
@@ -148,6 +162,11 @@ mod tests {
         );
         assert!(!rendered.contains("old"), "{rendered}");
         assert_eq!(with_images(&rendered, rows).unwrap(), rendered);
+        let unproven = versions.row("mysql", "8.4").unwrap().clone();
+        let rendered = with_images(&readme, &[unproven]).unwrap();
+        let row =
+            "| `plan-b-backup-mysql:8.4` (unproven) | `mysql:8.4` | none needed | 2032-04-30 |\n";
+        assert!(rendered.contains(row), "{rendered}");
         let err = with_images("no marks", rows).unwrap_err().to_string();
         assert!(err.contains("images:begin"), "{err}");
     }

@@ -17,7 +17,7 @@ use crate::docker::{self, Build};
 use crate::project::{Project, make_dir};
 use crate::setup;
 use crate::shell::{Context, Result};
-use crate::versions::{Row, StandIn};
+use crate::versions::{Row, StandIn, suite_of};
 
 use go::program_name;
 pub use go::{go, go_program};
@@ -26,13 +26,10 @@ use pull::{Pull, pull};
 /// On every stand-in: of what it was made, so that a changed recipe is noticed. An image without it is upstream's.
 const LABEL: &str = "planb.stand-in";
 
-/// Makes the named upstream images available, or all.
+/// Makes the named images available, or all: upstream's, and `debian:SUITE-slim`.
 pub fn ready(project: &Project, only: Option<&[&str]>) -> Result<()> {
     setup::docker_answers(project)?;
-    let testbed = Testbed {
-        project,
-        registry_is_dead: AtomicBool::new(false),
-    };
+    let testbed = Testbed::new(project);
     let mut missing = Vec::new();
     // `latest` shares its server with a version.
     let servers: BTreeMap<_, _> = project.versions.servers().into_iter().collect();
@@ -42,20 +39,40 @@ pub fn ready(project: &Project, only: Option<&[&str]>) -> Result<()> {
         }
     }
     // What has to be compiled takes longest: it goes first.
-    missing.sort_by_key(|(_, stand_in)| stand_in.module.is_empty());
-    let still_missing: Vec<_> = missing
-        .into_iter()
-        .filter(|(image, _)| !testbed.pulled(image))
-        .collect();
+    missing.sort_by_key(|(_, stand_in)| stand_in.is_none_or(|it| it.module.is_empty()));
+    let mut still_missing = Vec::new();
+    for (image, stand_in) in missing {
+        match (testbed.pulled(image), stand_in) {
+            (true, _) => {}
+            (false, Some(stand_in)) => still_missing.push((image, stand_in)),
+            (false, None) if only.is_some() => return Err(nowhere(image).into()),
+            (false, None) => println!("  {}: its rows stay unproven", nowhere(image)),
+        }
+    }
+    let asked_for = only.into_iter().flatten();
     let suites: BTreeSet<_> = still_missing
         .iter()
         .map(|(_, it)| it.suite.as_str())
+        .chain(asked_for.filter_map(|image| suite_of(image)))
         .collect();
     in_parallel(suites.into_iter().collect(), |suite| testbed.base(suite))?;
     in_parallel(still_missing, |(image, stand_in)| {
         testbed.stand_in(image, stand_in)
     })
     .map(drop)
+}
+
+/// Why a row cannot be proven on this machine, if so: its server is neither here nor in a registry that answers, and
+/// nothing stands in for it.
+pub fn unproven(project: &Project, row: &Row) -> Option<String> {
+    let there = row.stand_in.is_some()
+        || docker::has_image(&row.upstream)
+        || Testbed::new(project).pulled(&row.upstream);
+    (!there).then(|| nowhere(&row.upstream))
+}
+
+fn nowhere(image: &str) -> String {
+    format!("{image}: no server to be had here, from no registry and from no packages")
 }
 
 /// Whether the image of this name was built here, from packages.
@@ -65,7 +82,7 @@ pub fn is_stand_in(image: &str) -> bool {
 
 /// The version of a row's client where that is not its server's: in some stand-ins, and never upstream.
 pub fn stand_in_client(row: &Row) -> Option<&str> {
-    let client = row.stand_in.client.as_str();
+    let client = row.stand_in.as_ref()?.client.as_str();
     (!client.is_empty() && is_stand_in(&row.upstream)).then_some(client)
 }
 
@@ -74,8 +91,19 @@ struct Testbed<'a> {
     registry_is_dead: AtomicBool,
 }
 
-impl Testbed<'_> {
-    fn is_fresh(&self, image: &str, stand_in: &StandIn) -> Result<bool> {
+impl<'a> Testbed<'a> {
+    fn new(project: &'a Project) -> Self {
+        let registry_is_dead = AtomicBool::new(false);
+        Self {
+            project,
+            registry_is_dead,
+        }
+    }
+
+    fn is_fresh(&self, image: &str, stand_in: Option<&StandIn>) -> Result<bool> {
+        let Some(stand_in) = stand_in else {
+            return Ok(docker::has_image(image));
+        };
         let recipe = self.fingerprint(stand_in)?;
         Ok(docker::image_label(image, LABEL).is_some_and(|it| it.is_empty() || it == recipe))
     }

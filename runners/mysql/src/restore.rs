@@ -1,6 +1,7 @@
 //! Restoring a backup of ours: check everything, fill, prove, then add what may fire or look at rows.
 
 mod accounts;
+mod indexes;
 mod insert;
 mod load;
 mod objects;
@@ -22,6 +23,7 @@ use crate::options::Options;
 use crate::server::Server;
 use crate::session::Pool;
 use crate::sql::{self, ident};
+use indexes::Indexes;
 
 pub(crate) use objects::with_definer;
 pub(crate) use place::Place;
@@ -208,10 +210,17 @@ impl Context<'_> {
         } else {
             load::make_room(self, &pool).await?;
         }
+        let mut indexes = match self.database.has_schema {
+            true => Some(Indexes::read(self).await?),
+            false => None,
+        };
+        if let Some(indexes) = &mut indexes {
+            indexes.add_early(&pool).await?;
+        }
         let rows = load::rows(self, &pool).await?;
-        if self.database.has_schema {
+        if let Some(indexes) = indexes {
             self.target.progress.begin("indexes and constraints", 0);
-            statements::indexes(self, &pool).await?;
+            indexes.add_late(self, &pool).await?;
         }
         let n_verified = match self.target.verify {
             Verify::None => 0,

@@ -53,12 +53,14 @@ pub(crate) struct Server {
     pub(crate) read_only: bool,
     /// Of one statement.
     pub(crate) max_packet_bytes: u64,
+    /// InnoDB's memory for pages.
+    pub(crate) buffer_pool_bytes: u64,
     /// Statements that pin what only some servers know.
     pub(crate) pins: Vec<String>,
 }
 
 const FACTS: &str = "SELECT VERSION(), @@global.local_infile, @@global.log_bin, @@global.read_only, \
-     @@max_allowed_packet";
+     @@max_allowed_packet, @@innodb_buffer_pool_size";
 /// The oldest version of each family that is served.
 const OLDEST_MYSQL: (u32, u32) = (5, 7);
 const OLDEST_MARIADB: (u32, u32) = (10, 5);
@@ -99,6 +101,7 @@ impl Server {
             has_binlog: row.text(2) == "1",
             read_only: row.text(3) == "1",
             max_packet_bytes: row.number(4),
+            buffer_pool_bytes: row.number(5),
             pins: Vec::new(),
         };
         server.pins = pins(&mut connection).await?;

@@ -141,10 +141,13 @@ fn what_is_there_or_cannot_be_is_refused_by_name() {
 fn a_new_version_of_this_tree_is_rendered_and_listed_and_leaves_nothing_to_render() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
-    copy(
-        root,
-        &["README.md", FILE, "images/postgresql/Dockerfile.template"],
-    );
+    copy(root, &["README.md", FILE]);
+    for row in Versions::load(root).unwrap().images {
+        copy(
+            root,
+            &[&format!("images/{}/Dockerfile.template", row.engine)],
+        );
+    }
     let before = names(root);
     let said = add(root, &options("postgresql", "99")).unwrap();
     for words in [
@@ -163,7 +166,10 @@ fn a_new_version_of_this_tree_is_rendered_and_listed_and_leaves_nothing_to_rende
         "{dockerfile}"
     );
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
-    assert!(readme.contains("| `plan-b-backup-postgresql:99` | `postgres:99` | unknown |"));
+    assert!(
+        readme
+            .contains("| `plan-b-backup-postgresql:99` | `postgres:99` | the server's | unknown |")
+    );
     render::check(&Project::at(root.to_owned()).unwrap()).unwrap();
     let again = add(root, &options("postgresql", "99")).unwrap_err();
     assert!(again.to_string().contains("already"), "{again}");

@@ -46,6 +46,8 @@ pub(super) struct RowReport {
     pub(super) upstream: String,
     pub(super) facts: Facts,
     pub(super) passed: bool,
+    /// Why nothing was tried on this machine, where nothing was.
+    pub(super) unproven: Option<String>,
     pub(super) seconds: f64,
     pub(super) steps: Vec<Step>,
 }
@@ -192,6 +194,19 @@ fn announce(number: usize) {
     };
 }
 
+impl RowReport {
+    /// In a few words: proven, unproven, or where it failed.
+    pub(super) fn result(&self) -> String {
+        if let Some(why) = &self.unproven {
+            return format!("– unproven: {why}");
+        }
+        let failed = self.steps.iter().find(|step| step.state == State::Failed);
+        failed.map_or("✓".into(), |step| {
+            format!("✗ step {}, {}", step.number, step.name)
+        })
+    }
+}
+
 impl Report {
     /// Writes `{stem}.json` and `{stem}.md`.
     pub(super) fn write(&self, stem: &Path) -> Result<()> {
@@ -221,10 +236,7 @@ impl Report {
             let size = facts.image_bytes.map_or("–".into(), |bytes| {
                 format!("{:.1} MB", bytes as f64 / 1e6)
             });
-            let failed = row.steps.iter().find(|step| step.state == State::Failed);
-            let result = failed.map_or("✓".into(), |step| {
-                format!("✗ step {}, {}", step.number, step.name)
-            });
+            let result = row.result();
             text += &format!(
                 "| {} | {} | {}{stand_in} | {size} | {} | {result} | {:.1} s |\n",
                 row.row,
@@ -289,6 +301,7 @@ mod tests {
                 ..Facts::default()
             },
             passed: steps.passed(),
+            unproven: None,
             seconds: 1.0,
             steps: steps.done,
         };

@@ -78,10 +78,27 @@ pub(super) fn prove(
         upstream: row.upstream.clone(),
         facts,
         passed: steps.passed(),
+        unproven: None,
         seconds: steps.seconds(),
         steps: steps.done,
     };
     (report, interrupted)
+}
+
+/// The report on a row that cannot be proven on this machine: no step is green.
+pub(super) fn unproven(row: &Row, options: &Options, why: String) -> RowReport {
+    let mut steps = Steps::new();
+    steps.skip(1, &why);
+    RowReport {
+        row: row.name(),
+        image: build::tag(row, options.dev),
+        upstream: row.upstream.clone(),
+        facts: Facts::default(),
+        passed: false,
+        unproven: Some(why),
+        seconds: steps.seconds(),
+        steps: steps.done,
+    }
 }
 
 fn clean_up(leash: Leash, steps: &mut Steps, keep: bool) {

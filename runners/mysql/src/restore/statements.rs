@@ -1,14 +1,11 @@
 //! The scripts of a backup, statement by statement, and what their order demands.
 
-use std::collections::BTreeMap;
-
 use futures::StreamExt;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Artifact;
 use runner_core::progress::Progress;
 use runner_core::source::Backup;
 use runner_core::stream::ByteStream;
-use runner_core::workers::{each, unless_cancelled};
 
 use super::Context;
 use crate::schema::{HEADER, Header};
@@ -161,52 +158,6 @@ pub(super) fn rename(text: &[u8], from: &str, to: &str) -> Vec<u8> {
         at += 1;
     }
     renamed
-}
-
-/// Adds secondary indexes in parallel, then foreign keys one after the other.
-pub(super) async fn indexes(context: &Context<'_>, pool: &Pool) -> Result<()> {
-    let Some(mut statements) = context.statements("indexes") else {
-        return Ok(());
-    };
-    let (mut by_table, mut foreign_keys) = (BTreeMap::<String, Vec<Statement>>::new(), Vec::new());
-    while let Some(statement) = statements.next().await? {
-        match statement.header.kind.as_str() {
-            "indexes" => by_table
-                .entry(statement.header.name.clone())
-                .or_default()
-                .push(statement),
-            "foreign keys" => foreign_keys.push(statement),
-            // Settings, which every session of the pool has anyway.
-            _ => {}
-        }
-    }
-    tracing::info!(
-        database = context.database.name,
-        tables = by_table.len(),
-        "add indexes"
-    );
-    let (parallelism, cancel) = (context.target.parallelism, &context.target.cancel);
-    let tables: Vec<Vec<Statement>> = by_table.into_values().collect();
-    each(tables, parallelism, cancel, |statements, stop| {
-        let pool = pool.clone();
-        async move { unless_cancelled(&stop, run_all(&pool, statements)).await }
-    })
-    .await?;
-    // Two that point to one table would wait for each other.
-    run_all(pool, foreign_keys).await
-}
-
-async fn run_all(pool: &Pool, statements: Vec<Statement>) -> Result<()> {
-    let mut connection = pool.take().await?;
-    for statement in statements {
-        let run = connection.execute(&statement.text).await;
-        run.map_err(|err| {
-            let Header { kind, name } = &statement.header;
-            err.while_doing(format!("add the {kind} of {name:?}"))
-        })?;
-    }
-    pool.give(connection);
-    Ok(())
 }
 
 #[cfg(test)]

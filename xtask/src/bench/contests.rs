@@ -1,0 +1,5 @@
+//! The engines' contests, a file each.
+
+pub(super) mod mysql;
+pub(super) mod postgresql;
+pub(super) mod redis;
