@@ -1,5 +1,6 @@
 //! What the proof of an image asks of a database engine; everything else is the same for all of them.
 
+pub mod mongodb;
 pub mod postgresql;
 
 // What new-engine writes has to compile.
@@ -63,6 +64,7 @@ pub struct Measure(String);
 /// The part that the row's engine plays.
 pub fn of(row: &Row) -> Result<&'static dyn Hooks> {
     match row.engine.as_str() {
+        "mongodb" => Ok(&mongodb::Mongodb),
         "postgresql" => Ok(&postgresql::Postgresql),
         engine => Err(format!("{engine} has no hooks: see xtask/src/hooks.rs").into()),
     }

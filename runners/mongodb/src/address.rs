@@ -70,7 +70,7 @@ impl Address {
         }
         parts.add("appName", &format!("planb {}", database.job_id));
         Ok(Self {
-            shown: parts.hosts.clone(),
+            shown: unescape(&parts.hosts),
             database: database.name.clone().filter(|name| name != "*"),
             user: parts.user(),
             password: parts.password(),

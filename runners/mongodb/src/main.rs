@@ -25,6 +25,8 @@ mod dump;
 mod engine;
 mod foreign;
 mod options;
+#[cfg(test)]
+mod readme;
 mod restore;
 mod server;
 mod tools;

@@ -193,7 +193,10 @@ impl Plan {
         let mut sources: Vec<Source<'a>> = Vec::new();
         for pair @ (database, _) in self.details.databases.iter().zip(&self.places) {
             let artifact = database.artifact(manifest)?;
-            match sources.iter_mut().find(|it| it.artifact.path == artifact.path) {
+            match sources
+                .iter_mut()
+                .find(|it| it.artifact.path == artifact.path)
+            {
                 Some(source) => source.databases.push(pair),
                 None => sources.push(Source {
                     artifact,
@@ -209,7 +212,11 @@ impl Plan {
         let archives = self.archives(backup.manifest())?;
         let n_bytes = archives.iter().map(|it| it.artifact.logical_bytes);
         target.progress.begin("restore", n_bytes.sum());
-        for Source { artifact, databases } in archives {
+        for Source {
+            artifact,
+            databases,
+        } in archives
+        {
             let mut tool = context.mongorestore()?;
             for (database, place) in databases {
                 if engine.options().restore_users && database.users && target.tables.is_empty() {

@@ -83,11 +83,14 @@ fn with_oplog() -> Built {
 
 #[test]
 fn a_recorded_archive_is_counted_and_hashed() {
-    check(TINY, &expect![[r#"
+    check(
+        TINY,
+        &expect![[r#"
         tiny.a "collection" 3 7a6d54abb694b707bb86aa7a04606240
         tiny.b "collection" 3 7a6d54abb694b707bb86aa7a04606240
         tiny.c "collection" 3 7a6d54abb694b707bb86aa7a04606240
-    "#]]);
+    "#]],
+    );
     assert_eq!(walk(TINY, 1).unwrap().server_version, "7.0.77");
 }
 
