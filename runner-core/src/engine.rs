@@ -10,7 +10,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::env::FromEnv;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
+use crate::foreign::ForeignDirectory;
 use crate::manifest::{Data, Manifest};
 use crate::patterns::Patterns;
 use crate::progress::Progress;
@@ -214,6 +215,21 @@ pub trait Engine: Send + Sync + Sized + 'static {
         foreign: Foreign,
         target: &Target,
     ) -> impl Future<Output = Result<Restored>> + Send;
+
+    /// Whether a directory is a stock tool's dump.
+    fn is_foreign_directory(_: &ForeignDirectory) -> bool {
+        false
+    }
+
+    /// Restores a stock tool's dump that [`Self::is_foreign_directory`] recognized.
+    fn restore_foreign_directory(
+        &self,
+        directory: ForeignDirectory,
+        _: &Target,
+    ) -> impl Future<Output = Result<Restored>> + Send {
+        let text = format!("{} is a directory, and no dump of ours", directory.path());
+        std::future::ready(Err(Error::new(Kind::Unfit, text)))
+    }
 
     /// `RESTORE.md`: exact stock commands for this backup.
     fn restore_by_hand(&self, manifest: &Manifest) -> String;

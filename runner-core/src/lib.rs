@@ -60,6 +60,7 @@
 //! | [`store`] | where bytes lie: the trait, S3, directories; artifacts longer than an object |
 //! | [`fingerprint`] | the order-independent proof of a table's rows |
 //! | [`rows`], [`tar_in`] | artifacts made of rows: one table's, or many small tables' in a tar; and back |
+//! | [`foreign`] | a stock tool's dump that is a directory of objects |
 //! | [`tool`] | client programs as streams |
 //! | [`mod@by_hand`] | words of `RESTORE.md` that every engine's has |
 //! | [`socket`], [`tls`] | the byte stream under a session of an engine that speaks its protocol itself |
@@ -111,6 +112,7 @@ pub mod engine;
 pub mod env;
 pub mod error;
 pub mod fingerprint;
+pub mod foreign;
 pub mod job;
 pub mod manifest;
 pub mod patterns;

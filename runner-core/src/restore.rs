@@ -7,6 +7,7 @@ use crate::codec::Layers;
 use crate::context::Context;
 use crate::engine::{Engine, Foreign, Restored, Target};
 use crate::error::{Error, Kind, Result};
+use crate::foreign::{ForeignDirectory, need_keys};
 use crate::job::{BackupPath, Precheck};
 use crate::manifest::Manifest;
 use crate::source::Backup;
@@ -14,11 +15,16 @@ use crate::store::layout::database_prefix;
 use crate::verify;
 use crate::workers::unless_cancelled;
 
+const UNPROVEN: &str =
+    "a foreign dump: it is checked while it is restored, and there is no manifest to prove it by";
+
 /// What stands at a `BACKUP_PATH`.
 pub enum Found {
     Ours(Box<Backup>),
     /// A single object that is not a backup of ours: its name.
     Foreign(String),
+    /// A directory of such objects, which the engine recognized.
+    Directory(Box<ForeignDirectory>),
 }
 
 /// What a restore brought back.
@@ -60,23 +66,36 @@ pub async fn find<E: Engine>(context: &Context<E::Options>) -> Result<Found> {
         }
         Some(BackupPath::Path(path)) => match catalog::read(store.as_ref(), path).await {
             Ok(manifest) => open(path.clone(), manifest),
-            Err(err) if err.kind() == Kind::NotFound => match store.get(path, 0).await {
-                Ok(_) => Ok(Found::Foreign(path.clone())),
-                Err(missing) if missing.kind() == Kind::NotFound => {
-                    let under = database_prefix(
-                        E::NAME,
-                        &job.database.host,
-                        job.database.name.as_deref().unwrap_or("*"),
-                    );
-                    Err(err.while_doing(format!(
-                        "find {path}; `list` shows what is there, such as below {under}"
-                    )))
-                }
-                Err(other) => Err(other),
-            },
+            Err(err) if err.kind() == Kind::NotFound => find_foreign::<E>(context, path, err).await,
             Err(err) => Err(err),
         },
     }
+}
+
+/// An object at the path itself, or objects below it; `missing` is why there is no backup of ours.
+async fn find_foreign<E: Engine>(
+    context: &Context<E::Options>,
+    path: &str,
+    missing: Error,
+) -> Result<Found> {
+    let job = &context.job;
+    match context.store.get(path, 0).await {
+        Ok(_) => return Ok(Found::Foreign(path.to_owned())),
+        Err(err) if err.kind() == Kind::NotFound => {}
+        Err(err) => return Err(err),
+    }
+    let (store, progress) = (Arc::clone(&context.store), context.progress.clone());
+    let below = ForeignDirectory::find(store, path, job.keys.clone(), progress).await?;
+    if let Some(directory) = below
+        && E::is_foreign_directory(&directory)
+    {
+        return Ok(Found::Directory(Box::new(directory)));
+    }
+    let database = job.database.name.as_deref().unwrap_or("*");
+    let under = database_prefix(E::NAME, &job.database.host, database);
+    Err(missing.while_doing(format!(
+        "find {path}; `list` shows what is there, such as below {under}"
+    )))
 }
 
 /// Restores what `BACKUP_PATH` names.
@@ -84,6 +103,7 @@ pub async fn run<E: Engine>(engine: &E, context: &Context<E::Options>) -> Result
     match unless_cancelled(&context.cancel, find::<E>(context)).await? {
         Found::Ours(backup) => ours(engine, context, &backup).await,
         Found::Foreign(name) => foreign(engine, context, name).await,
+        Found::Directory(directory) => foreign_directory(engine, context, *directory).await,
     }
 }
 
@@ -120,29 +140,13 @@ async fn foreign<E: Engine>(
     context: &Context<E::Options>,
     path: String,
 ) -> Result<Done> {
-    let Some(database) = context.job.restore.database.clone() else {
-        return Err(Error::new(
-            Kind::Config,
-            format!(
-                "DB_NAME is required: {path} is a foreign dump, which does not say where it belongs"
-            ),
-        ));
-    };
-    let target = target(context, &database);
+    let target = foreign_target(context, &path)?;
     let file = path.rsplit('/').next().unwrap_or(&path);
     let (layers, name) = Layers::of_name(file);
-    if layers.encrypted && context.job.keys.is_empty() {
-        return Err(Error::new(
-            Kind::Config,
-            format!("{path} is encrypted; set ENCRYPTION_IDENTITY or ENCRYPTION_PASSPHRASE"),
-        ));
-    }
+    need_keys(&layers, &context.job.keys, &path)?;
     let stored = context.store.get(&path, 0).await?;
     let body = layers.decode(stored, &context.job.keys, None, context.progress.clone());
-    tracing::info!(
-        path,
-        "a foreign dump: it is checked while it is restored, and there is no manifest to prove it by"
-    );
+    tracing::info!(path, "{UNPROVEN}");
     let restored = engine
         .restore_foreign(
             Foreign {
@@ -157,6 +161,34 @@ async fn foreign<E: Engine>(
         manifest: None,
         restored,
     })
+}
+
+async fn foreign_directory<E: Engine>(
+    engine: &E,
+    context: &Context<E::Options>,
+    directory: ForeignDirectory,
+) -> Result<Done> {
+    let path = directory.path().to_owned();
+    let target = foreign_target(context, &path)?;
+    tracing::info!(path, objects = directory.names().count(), "{UNPROVEN}");
+    let restored = engine.restore_foreign_directory(directory, &target).await?;
+    Ok(Done {
+        path,
+        manifest: None,
+        restored,
+    })
+}
+
+fn foreign_target<O>(context: &Context<O>, path: &str) -> Result<Target> {
+    match &context.job.restore.database {
+        Some(database) => Ok(target(context, database)),
+        None => Err(Error::new(
+            Kind::Config,
+            format!(
+                "DB_NAME is required: {path} is a foreign dump, which does not say where it belongs"
+            ),
+        )),
+    }
 }
 
 fn target<O>(context: &Context<O>, backed_up: &str) -> Target {

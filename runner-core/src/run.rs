@@ -271,6 +271,7 @@ async fn operate<E: Engine>(
         Operation::Show => match restore::find::<E>(&context).await? {
             restore::Found::Ours(backup) => show::manifest(&backup, context.job.json),
             restore::Found::Foreign(name) => Err(not_ours(&name)),
+            restore::Found::Directory(directory) => Err(not_ours(directory.path())),
         },
         Operation::Delete => {
             let path = path_of::<E>(&context).await?;
@@ -341,6 +342,7 @@ async fn check<E: Engine>(
     let backup = match restore::find::<E>(context).await? {
         restore::Found::Ours(backup) => backup,
         restore::Found::Foreign(name) => return Err(not_ours(&name)),
+        restore::Found::Directory(directory) => return Err(not_ours(directory.path())),
     };
     event.backup_path = Some(backup.path().to_owned());
     fill(event, backup.manifest());

@@ -130,6 +130,38 @@ impl MySql {
         docker(&all).replace(database, "DATABASE")
     }
 
+    /// Exports a database with mydumper into a directory that is there.
+    pub fn mydumper(&self, database: &str, directory: &std::path::Path, args: &[&str]) {
+        use std::os::unix::fs::MetadataExt;
+        let owner = directory.metadata().unwrap();
+        let (user, volume) = (
+            format!("--user={}:{}", owner.uid(), owner.gid()),
+            format!("--volume={}:/out", directory.display()),
+        );
+        let image = world().service("by-hand-mysql");
+        let fixed = ["mydumper", "--host", &self.server.name, "--user", self.user];
+        let login = ["--password", self.password, "--outputdir", "/out"];
+        let run = [&["run", "--rm", &user, &volume][..], &world().docker_args()];
+        let what = [
+            "--database",
+            database,
+            "--triggers",
+            "--events",
+            "--routines",
+        ];
+        docker(
+            &[
+                run.concat().as_slice(),
+                &[&image],
+                &fixed,
+                &login,
+                &what,
+                args,
+            ]
+            .concat(),
+        );
+    }
+
     /// Runs a shell script, with this server's address in `~/.my.cnf`, where the stock client is.
     #[track_caller]
     pub fn shell(&self, directory: &std::path::Path, script: &str) -> String {

@@ -15,6 +15,7 @@ use crate::engine::{
 use crate::env::{Env, FromEnv, Key};
 use crate::error::{Error, Kind, Result};
 use crate::fingerprint::Fingerprint;
+use crate::foreign::ForeignDirectory;
 use crate::manifest::{Data, Manifest};
 use crate::progress::Progress;
 use crate::source::Backup;
@@ -171,6 +172,24 @@ impl Engine for Scripted {
         self.recorder.call("restore_foreign");
         let bytes = collect(foreign.body).await?;
         self.recorder.record().restored.insert(foreign.name, bytes);
+        Ok(Restored::default())
+    }
+
+    fn is_foreign_directory(directory: &ForeignDirectory) -> bool {
+        directory.names().any(|name| name == "metadata")
+    }
+
+    async fn restore_foreign_directory(
+        &self,
+        directory: ForeignDirectory,
+        _: &Target,
+    ) -> Result<Restored> {
+        self.recorder.call("restore_foreign_directory");
+        for name in directory.names() {
+            let bytes = collect(directory.open(name).await?).await?;
+            let name = name.to_owned();
+            self.recorder.record().restored.insert(name, bytes);
+        }
         Ok(Restored::default())
     }
 

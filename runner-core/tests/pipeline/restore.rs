@@ -95,6 +95,30 @@ async fn a_stock_dump_at_the_path_is_decoded_and_handed_over() {
 }
 
 #[tokio::test]
+async fn a_directory_of_a_stock_tool_is_handed_over_object_by_object() {
+    let store = memory();
+    let settings = [("BACKUP_PATH", "dumps/shop")];
+    let zipped = zstd::encode_all(&b"insert"[..], 1).unwrap();
+    write(&store, "dumps/shop/shop.t.sql.zst", zipped).await;
+    write(&store, "dumps/shop/deeper/x.sql", "not asked for").await;
+    write(&store, "dumps/shopping/metadata", "somebody else's").await;
+    // Objects alone do not make it one: the engine looks at their names.
+    let (engine, refused) = bring_back(&store, &settings).await;
+    assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(engine.recorder().calls(), [""; 0]);
+    write(&store, "dumps/shop/metadata", "done").await;
+    let (engine, restored) = bring_back(&store, &settings).await;
+    assert_eq!(restored.unwrap().path, "dumps/shop");
+    let restored = engine.recorder().restored();
+    let names: Vec<&str> = restored.keys().map(String::as_str).collect();
+    assert_eq!(names, ["metadata", "shop.t.sql"]);
+    assert_eq!(restored["shop.t.sql"], "insert");
+    write(&store, "dumps/shop/shop.t.sql", "twice").await;
+    let (_, refused) = bring_back(&store, &settings).await;
+    assert_eq!(refused.unwrap_err().kind(), Kind::Unfit);
+}
+
+#[tokio::test]
 async fn a_signal_during_the_precheck_ends_the_restore_untouched() {
     let store = memory();
     backed_up(&store, &[]).await;

@@ -89,6 +89,7 @@ pub(crate) async fn verify(store: &Arc<dyn Store>, settings: &[(&str, &str)]) ->
     let backup = match restore::find::<Scripted>(&context).await? {
         restore::Found::Ours(backup) => backup,
         restore::Found::Foreign(name) => panic!("{name} is foreign"),
+        restore::Found::Directory(directory) => panic!("{} is foreign", directory.path()),
     };
     verify::run(&backup, 2, &context.progress, &context.cancel).await
 }

@@ -69,11 +69,18 @@ pub(crate) enum Travel {
     Shape,
     /// Loaded as UTF-8 text: the server refuses bytes of no character set, or takes them for the internal form.
     Text,
+    /// Such text too, whose long numbers MySQL does not read back as it wrote them: they are not proven.
+    Json,
 }
 
 impl Travel {
     fn is_as_is(&self) -> bool {
         *self == Self::AsIs
+    }
+
+    /// Whether values have to be loaded as UTF-8 text.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Json)
     }
 }
 
@@ -130,7 +137,7 @@ impl Table {
             .iter()
             .map(|column| match column.travel {
                 Travel::Double => format!("{} * 1e0", ident(&column.name)),
-                Travel::AsIs | Travel::Shape | Travel::Text => ident(&column.name),
+                Travel::AsIs | Travel::Shape | Travel::Text | Travel::Json => ident(&column.name),
             })
             .collect();
         let range = range.map(|range| format!(" WHERE {range}"));
@@ -157,7 +164,7 @@ impl Table {
             .iter()
             .enumerate()
             .map(|(n, column)| match column.travel {
-                Travel::Text => format!("@planb{n}"),
+                Travel::Text | Travel::Json => format!("@planb{n}"),
                 Travel::AsIs | Travel::Double | Travel::Shape => ident(&column.name),
             })
             .collect();
@@ -165,7 +172,7 @@ impl Table {
             .columns
             .iter()
             .enumerate()
-            .filter(|(_, column)| column.travel == Travel::Text)
+            .filter(|(_, column)| column.travel.is_text())
             .map(|(n, column)| {
                 format!("{} = CONVERT(@planb{n} USING utf8mb4)", ident(&column.name))
             })

@@ -16,11 +16,12 @@ use crate::details::{DatabaseDetails, Details};
 use crate::options::Options;
 use crate::plan::{self, Unit};
 use crate::rows::{self, Select, component};
+use crate::schema::{self, Scripts, Sequences};
 use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
-use crate::{accounts, cut, privileges, schema, sql};
+use crate::{accounts, cut, privileges, sql};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -59,6 +60,9 @@ struct Found {
     wanted: Vec<Source>,
     /// All tables, whose definitions are wanted.
     all: Vec<Source>,
+    /// `None` for `DATA_ONLY`. Read before tables without transactions are locked: once they are, somebody's `FLUSH
+    /// TABLES` waits for us, and whoever wants to open them waits for that.
+    scripts: Option<Scripts>,
 }
 
 impl MyDump {
@@ -149,50 +153,82 @@ impl MyDump {
             mut details,
             wanted,
             all,
+            scripts,
         } = found;
         // Read again: the snapshot is of a later moment than the first look.
         let now = tables::read(catalog, &details.name).await?;
         refuse_changed(&details.name, &all, &now)?;
         // What is new may be from before the snapshot.
         refuse_changed(&details.name, &now, &all)?;
-        let prefix = details.prefix.clone();
-        if details.has_schema {
-            let scripts = schema::read(catalog, &details.name, &all).await?;
-            details.definers = scripts.definers.into_iter().collect();
-            details.n_sequences = scripts.n_sequences;
-            for (name, kind, script) in [
-                ("schema.sql", "schema", scripts.tables),
-                ("indexes.sql", "indexes", scripts.indexes),
-                ("objects.sql", "objects", scripts.objects),
-            ] {
-                let n_bytes = script.len() as u64;
-                let work = Work::Script(script.into());
-                self.add(format!("{prefix}{name}"), kind, n_bytes, work);
-            }
+        if let Some(scripts) = scripts {
+            let sequences = schema::sequences(catalog, &details.name).await?;
+            details.n_sequences = sequences.n;
+            self.add_scripts(&mut details, scripts, &sequences);
         }
-        let mut cutter = self.server.connect().await?;
-        cutter.execute(sql::RAW_RESULTS).await?;
         let (covered, loose): (Vec<Source>, Vec<Source>) = wanted
             .into_iter()
             .partition(|source| source.is_transactional);
         let mut n_tars = 0;
         for (sources, is_loose) in [(loose, true), (covered, false)] {
-            let mut bounds = BTreeMap::new();
-            for (n, source) in sources.iter().enumerate() {
-                let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
-                let cuts = cuts.map_err(|err| {
-                    let name = details.data_name(&source.table);
-                    err.while_doing(format!("cut {name} into ranges"))
-                })?;
-                bounds.insert(n, cuts);
-            }
+            let bounds = self.bounds(scope, &details, &sources, is_loose).await?;
             let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
             self.add_units(&details, &sources, units, is_loose, &mut n_tars);
         }
-        cutter.close().await;
         self.details.databases.push(details);
         self.sources.push(all);
         Ok(())
+    }
+
+    fn add_scripts(
+        &mut self,
+        details: &mut DatabaseDetails,
+        mut scripts: Scripts,
+        sequences: &Sequences,
+    ) {
+        let tables = scripts.tables_after(sequences);
+        details.definers = scripts.definers.into_iter().collect();
+        for (name, kind, script) in [
+            ("schema.sql", "schema", tables),
+            ("indexes.sql", "indexes", scripts.indexes),
+            ("objects.sql", "objects", scripts.objects),
+        ] {
+            let n_bytes = script.len() as u64;
+            let name = format!("{}{name}", details.prefix);
+            self.add(name, kind, n_bytes, Work::Script(script.into()));
+        }
+    }
+
+    /// Where each table is cut; of tables that are locked, the session is asked that locked them, for the same reason.
+    async fn bounds(
+        &self,
+        scope: &Scope,
+        details: &DatabaseDetails,
+        sources: &[Source],
+        is_loose: bool,
+    ) -> Result<BTreeMap<usize, Vec<String>>> {
+        let mut bounds = BTreeMap::new();
+        if sources.is_empty() {
+            return Ok(bounds);
+        }
+        let loose = &self.snapshot.sessions.loose;
+        let mut cutter = match is_loose {
+            true => loose.take().await?,
+            false => self.server.connect().await?,
+        };
+        cutter.execute(sql::RAW_RESULTS).await?;
+        for (n, source) in sources.iter().enumerate() {
+            let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
+            let cuts = cuts.map_err(|err| {
+                let name = details.data_name(&source.table);
+                err.while_doing(format!("cut {name} into ranges"))
+            })?;
+            bounds.insert(n, cuts);
+        }
+        match is_loose {
+            true => loose.give(cutter),
+            false => cutter.close().await,
+        }
+        Ok(bounds)
     }
 
     fn add_units(
@@ -337,10 +373,15 @@ async fn look(
     details.uses = all.iter().flat_map(|source| source.uses.clone()).collect();
     details.uses.insert(details.collation.clone());
     details.tables = wanted.iter().map(|source| source.table.clone()).collect();
+    let scripts = match details.has_schema {
+        true => Some(schema::read(catalog, name, &all).await?),
+        false => None,
+    };
     Ok(Found {
         details,
         wanted,
         all,
+        scripts,
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use runner_core::engine::{Database, Engine, Foreign, Probe, Restored, Scope, Target};
 use runner_core::error::{Error, Kind, Result};
+use runner_core::foreign::ForeignDirectory;
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
 
@@ -165,6 +166,18 @@ impl<B: Brand> Engine for Runner<B> {
 
     async fn restore_foreign(&self, foreign: Foreign, target: &Target) -> Result<Restored> {
         foreign::run(&self.site, foreign, target).await
+    }
+
+    fn is_foreign_directory(directory: &ForeignDirectory) -> bool {
+        foreign::is_directory(directory)
+    }
+
+    async fn restore_foreign_directory(
+        &self,
+        directory: ForeignDirectory,
+        target: &Target,
+    ) -> Result<Restored> {
+        foreign::run_directory(&self.site, directory, target).await
     }
 
     fn restore_by_hand(&self, manifest: &Manifest) -> String {

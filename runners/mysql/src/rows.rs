@@ -9,7 +9,7 @@ use runner_core::fingerprint::Tally;
 use runner_core::rows::{Job, RowSource, Rows};
 use runner_core::store::layout::safe_component;
 
-use crate::details::{DatabaseDetails, Table};
+use crate::details::{DatabaseDetails, Table, Travel};
 use crate::session::Pool;
 use crate::snapshot::Sessions;
 use crate::wire::{Connection, RowsOut};
@@ -21,6 +21,8 @@ pub(crate) const SUFFIX: &str = ".tsv";
 #[derive(Clone, Debug)]
 pub(crate) struct Select {
     pub(crate) sql: String,
+    /// For each column, whether it is JSON of the kind that does not come back to the last digit.
+    pub(crate) json: Arc<[bool]>,
     /// Of a table that no snapshot covers.
     pub(crate) is_loose: bool,
 }
@@ -55,6 +57,11 @@ pub(crate) fn job(
         member: component(&table.name),
         query: Select {
             sql: table.select_sql(from, range),
+            json: table
+                .columns
+                .iter()
+                .map(|it| it.travel == Travel::Json)
+                .collect(),
             is_loose,
         },
     }
@@ -72,11 +79,11 @@ impl RowSource for Sessions {
     async fn start(&self, query: &Select) -> Result<Reading> {
         if query.is_loose {
             let epilogue = Epilogue::Unlock(Arc::clone(&self.n_loose));
-            return Reading::start(&self.loose, &query.sql, epilogue).await;
+            return Reading::start(&self.loose, query, epilogue).await;
         }
         let mut connection = self.snapshot.take().await?;
         connection.execute("SAVEPOINT planb").await?;
-        Reading::on(connection, &self.snapshot, &query.sql, Epilogue::Rollback).await
+        Reading::on(connection, &self.snapshot, query, Epilogue::Rollback).await
     }
 }
 
@@ -85,23 +92,23 @@ impl RowSource for Pool {
     type Rows = Reading;
 
     async fn start(&self, query: &Select) -> Result<Reading> {
-        Reading::start(self, &query.sql, Epilogue::Nothing).await
+        Reading::start(self, query, Epilogue::Nothing).await
     }
 }
 
 impl Reading {
-    async fn start(pool: &Pool, sql: &str, epilogue: Epilogue) -> Result<Self> {
-        Self::on(pool.take().await?, pool, sql, epilogue).await
+    async fn start(pool: &Pool, query: &Select, epilogue: Epilogue) -> Result<Self> {
+        Self::on(pool.take().await?, pool, query, epilogue).await
     }
 
     async fn on(
         connection: Connection,
         pool: &Pool,
-        sql: &str,
+        query: &Select,
         epilogue: Epilogue,
     ) -> Result<Self> {
         Ok(Self {
-            rows: RowsOut::start(connection, sql).await?,
+            rows: RowsOut::start(connection, &query.sql, &query.json).await?,
             pool: pool.clone(),
             epilogue,
         })

@@ -4,6 +4,8 @@
 //! Each object is headed by a line that says what it is, for messages. Texts that people wrote are kept byte for byte,
 //! in the character set that they were written in, which the script sets before them.
 
+mod sequences;
+
 use std::collections::BTreeSet;
 
 use runner_core::error::{Error, Kind, Result};
@@ -13,6 +15,7 @@ use crate::ddl;
 use crate::sql::{self, ident, literal};
 use crate::tables::Source;
 use crate::wire::{Answer, Connection};
+pub(crate) use sequences::{Sequences, sequences};
 
 /// What begins the line that heads an object.
 pub(crate) const HEADER: &str = "-- planb: ";
@@ -29,10 +32,10 @@ pub(crate) struct Header {
 /// The scripts of one database.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scripts {
+    /// Without [`sequences`], which stand before them.
     pub(crate) tables: Vec<u8>,
     pub(crate) indexes: Vec<u8>,
     pub(crate) objects: Vec<u8>,
-    pub(crate) n_sequences: u64,
     /// Accounts that objects run as.
     pub(crate) definers: BTreeSet<String>,
 }
@@ -42,7 +45,7 @@ const PROLOGUE: &str = "SET NAMES utf8mb4;\n\
     SET SESSION time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, \
     sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';\n";
 
-/// Reads them all; `catalog` becomes a session in that database.
+/// Reads them all but [`sequences`]; `catalog` becomes a session in that database.
 pub(crate) async fn read(
     catalog: &mut Connection,
     database: &str,
@@ -51,12 +54,11 @@ pub(crate) async fn read(
     // Views that look at their own database only are then written without its name.
     catalog.execute(format!("USE {}", ident(database))).await?;
     let mut scripts = Scripts {
-        tables: PROLOGUE.into(),
+        tables: Vec::new(),
         indexes: PROLOGUE.into(),
         objects: PROLOGUE.into(),
-        ..Scripts::default()
+        definers: BTreeSet::new(),
     };
-    sequences(catalog, database, &mut scripts).await?;
     let mut foreign_keys = Vec::new();
     for source in sources {
         let name = &source.table.name;
@@ -116,40 +118,6 @@ fn hidden(name: &str) -> Error {
             "the login may not read the definition of {name}; GRANT SHOW_ROUTINE ON *.* (MySQL 8.0.20 and later), or SELECT ON *.*, or SELECT ON mysql.proc (MariaDB, MySQL 5.7)"
         ),
     )
-}
-
-/// MariaDB's; their values are part of the script.
-async fn sequences(catalog: &mut Connection, database: &str, scripts: &mut Scripts) -> Result<()> {
-    let names = catalog
-        .query(format!(
-            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_TYPE = 'SEQUENCE' ORDER BY 1",
-            literal(database)
-        ))
-        .await?;
-    for row in &names.rows {
-        let name = row.text(0);
-        let answer = catalog
-            .query(format!("SHOW CREATE SEQUENCE {}", ident(&name)))
-            .await?;
-        let create = text(&answer, "Create Table", &name)?;
-        let state = catalog
-            .query(format!(
-                "SELECT next_not_cached_value, cycle_count FROM {}",
-                ident(&name)
-            ))
-            .await?;
-        let at = |n: usize| {
-            state
-                .rows
-                .first()
-                .map(|row| row.text(n))
-                .unwrap_or_default()
-        };
-        let set = format!("DO SETVAL({}, {}, 0, {})", ident(&name), at(0), at(1));
-        add(&mut scripts.tables, "sequence", &name, &[create, set]);
-        scripts.n_sequences += 1;
-    }
-    Ok(())
 }
 
 struct Writer<'a> {

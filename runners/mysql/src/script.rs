@@ -16,6 +16,8 @@ pub(crate) struct Splitter {
     /// Whether only blanks and comments stand before `seen`.
     is_blank: bool,
     ended: bool,
+    /// Whether the last statement had no delimiter.
+    is_open: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +37,20 @@ impl Default for Splitter {
             delimiter: b";".to_vec(),
             is_blank: true,
             ended: false,
+            is_open: false,
         }
     }
 }
 
 impl Splitter {
+    /// With another delimiter to begin with.
+    pub(crate) fn until(delimiter: &[u8]) -> Self {
+        Self {
+            delimiter: delimiter.to_vec(),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn feed(&mut self, block: &[u8]) {
         self.held.extend_from_slice(block);
     }
@@ -69,7 +80,8 @@ impl Splitter {
                     }
                     let is_blank = self.is_blank;
                     let rest = self.cut(self.held.len(), 0);
-                    return Ok(Some(rest).filter(|rest| !is_blank && !rest.is_empty()));
+                    self.is_open = !is_blank && !rest.is_empty();
+                    return Ok(Some(rest).filter(|_| self.is_open));
                 }
                 Step::Statement(n_bytes, n_delimiter) => {
                     let is_blank = self.is_blank;
@@ -81,6 +93,11 @@ impl Splitter {
                 Step::On => {}
             }
         }
+    }
+
+    /// Whether the last statement that came was what was left, without a delimiter.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     fn cut(&mut self, n_bytes: usize, n_delimiter: usize) -> Vec<u8> {

@@ -164,7 +164,9 @@ impl ColumnRow {
             {
                 Travel::Shape
             }
-            "json" | "inet4" | "inet6" | "uuid" => Travel::Text,
+            // Of MySQL; MariaDB's is text that is checked.
+            "json" => Travel::Json,
+            "inet4" | "inet6" | "uuid" => Travel::Text,
             _ => Travel::AsIs,
         }
     }
@@ -254,7 +256,7 @@ mod tests {
         assert_eq!(travel("float", "float"), Travel::Double);
         assert_eq!(travel("double", "double"), Travel::AsIs);
         assert_eq!(travel("double", "double(10,2)"), Travel::Double);
-        assert_eq!(travel("json", "json"), Travel::Text);
+        assert_eq!(travel("json", "json"), Travel::Json);
         assert_eq!(travel("inet6", "inet6"), Travel::Text);
         assert_eq!(travel("geometry", "geometry"), Travel::Shape);
         assert_eq!(travel("bit", "bit(9)"), Travel::AsIs);

@@ -3,7 +3,9 @@
 mod accounts;
 mod connect;
 mod consistency;
+mod failures;
 mod foreign;
+mod mydumper;
 mod privileges;
 mod restore;
 mod round_trip;

@@ -17,6 +17,8 @@ pub(super) enum Order {
     /// `LOCK TABLES`, which the filled database does not need; a row whose default asks a sequence could not be written.
     Lock,
     Insert,
+    /// `LOAD DATA LOCAL INFILE` of a file of that name.
+    Load(String),
     /// Of a view, trigger, routine or event: it may have a definer.
     Define,
     Other,
@@ -33,6 +35,7 @@ impl Order {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words.as_slice() {
             ["INSERT" | "REPLACE", ..] => Self::Insert,
+            ["LOAD", "DATA", "LOCAL", "INFILE", ..] => Self::Load(quoted(after(&head, 4))),
             ["USE", ..] => Self::Use(name(after(&head, 1)).0),
             ["CREATE", "DATABASE" | "SCHEMA", "IF", ..] => created(after(&head, 5)),
             ["CREATE", "DATABASE" | "SCHEMA", ..] => created(after(&head, 2)),
@@ -97,6 +100,12 @@ fn after(text: &str, n_words: usize) -> &str {
         rest = rest.get(end..).unwrap_or_default().trim_start();
     }
     rest
+}
+
+/// The string at the front, without its quotes.
+fn quoted(text: &str) -> String {
+    let mut parts = text.split(['\'', '"']).skip(1);
+    parts.next().unwrap_or_default().to_owned()
 }
 
 /// The name at the front, without its quotes, and what follows.
@@ -198,6 +207,10 @@ mod tests {
     #[test]
     fn all_else_runs_as_it_is() {
         check("INSERT INTO `t` VALUES (1)", Order::Insert);
+        check(
+            "LOAD DATA LOCAL INFILE 'shop.t.00000.dat' REPLACE INTO TABLE `t` CHARACTER SET binary",
+            Order::Load("shop.t.00000.dat".into()),
+        );
         check("/*!40101 SET NAMES utf8mb4 */", Order::Other);
         check(
             "/*M!999999\\- enable the sandbox mode */ \n-- MariaDB dump\n/*!40103 SET TIME_ZONE='+00:00' */",

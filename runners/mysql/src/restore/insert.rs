@@ -102,7 +102,7 @@ fn add_row(statement: &mut Vec<u8>, line: &[u8], travels: &[Travel], head_bytes:
             continue;
         }
         let (before, after): (&[u8], &[u8]) = match travel {
-            Travel::Text => (b"CONVERT('", b"' USING utf8mb4)"),
+            Travel::Text | Travel::Json => (b"CONVERT('", b"' USING utf8mb4)"),
             Travel::AsIs | Travel::Shape | Travel::Double => (b"'", b"'"),
         };
         statement.extend_from_slice(before);

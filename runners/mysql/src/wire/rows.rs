@@ -1,5 +1,10 @@
 //! A result set, walked in the socket's buffer and written as the lines that `LOAD DATA` reads, hashed as they pass.
 
+mod escape;
+mod provable;
+
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use runner_core::error::Result;
 use runner_core::fingerprint::{LongRow, Tally};
@@ -7,6 +12,8 @@ use runner_core::stream::BLOCK_BYTES;
 
 use super::packet::{HEAD_BYTES, MAX_PAYLOAD_BYTES, Reply, end_of_rows, head, server_error};
 use super::{Connection, protocol_bug};
+use escape::put;
+use provable::Provable;
 
 /// Rows up to this length are converted whole from the buffer; longer ones as they arrive, so that even the
 /// longest row costs no more memory than this.
@@ -28,6 +35,8 @@ pub(crate) struct RowsOut {
 struct Walk {
     /// For each column, whether its values need no escapes.
     plain: Vec<bool>,
+    /// Where not all of a line can be proven: what can, and room for it.
+    provable: Option<(Provable, Vec<u8>)>,
     long: Option<Long>,
     /// The number of the last packet.
     sequence: u8,
@@ -61,8 +70,12 @@ impl Default for Value {
 }
 
 impl RowsOut {
-    /// Starts the statement on a connection of its own for the time.
-    pub(crate) async fn start(mut connection: Connection, sql: &str) -> Result<Self> {
+    /// Starts the statement on a connection of its own for the time; `json` says which columns are JSON.
+    pub(crate) async fn start(
+        mut connection: Connection,
+        sql: &str,
+        json: &Arc<[bool]>,
+    ) -> Result<Self> {
         connection.send_query(sql.as_bytes()).await?;
         let n_columns = match Reply::of(&connection.packet().await?)? {
             Reply::Columns(n) => n,
@@ -76,6 +89,7 @@ impl RowsOut {
             tally: Tally::default(),
             walk: Walk {
                 plain: columns.into_iter().map(|(_, plain)| plain).collect(),
+                provable: Provable::of(json).map(|provable| (provable, Vec::new())),
                 long: None,
                 sequence: 0,
             },
@@ -166,7 +180,7 @@ impl Walk {
             }
             let start = out.len();
             line(payload, &self.plain, out)?;
-            tally.add_row(out.get(start..).unwrap_or_default());
+            tally.add_row(provable(&mut self.provable, out, start));
             buf.advance(HEAD_BYTES + n_bytes);
         }
         Ok(false)
@@ -203,7 +217,7 @@ impl Walk {
         if is_done {
             out.push(b'\n');
         }
-        long.row.update(out.get(start..).unwrap_or_default());
+        long.row.update(provable(&mut self.provable, out, start));
         if is_done && let Some(long) = self.long.take() {
             if long.column != self.plain.len() {
                 return Err(protocol_bug("a row with too few values"));
@@ -211,6 +225,24 @@ impl Walk {
             tally.add_long_row(long.row);
         }
         Ok(true)
+    }
+}
+
+/// What is fingerprinted of the bytes from `start` on.
+#[inline]
+fn provable<'a>(
+    provable: &'a mut Option<(Provable, Vec<u8>)>,
+    out: &'a [u8],
+    start: usize,
+) -> &'a [u8] {
+    let part = out.get(start..).unwrap_or_default();
+    match provable {
+        None => part,
+        Some((provable, copy)) => {
+            copy.clear();
+            provable.copy(part, copy);
+            copy
+        }
     }
 }
 
@@ -317,55 +349,6 @@ fn length(bytes: &[u8]) -> Option<(u64, usize)> {
         .rev()
         .fold(0, |value, digit| value << 8 | u64::from(*digit));
     Some((value, n + 1))
-}
-
-/// Writes a value with what `LOAD DATA` takes for an end or an escape escaped.
-#[inline]
-fn put(mut value: &[u8], plain: bool, out: &mut Vec<u8>) {
-    if plain {
-        out.extend_from_slice(value);
-        return;
-    }
-    while let Some(at) = special(value) {
-        let (before, after) = value.split_at(at);
-        out.extend_from_slice(before);
-        let Some((byte, after)) = after.split_first() else {
-            return;
-        };
-        let letter = match byte {
-            b'\t' => b't',
-            b'\n' => b'n',
-            0 => b'0',
-            other => *other,
-        };
-        out.extend_from_slice(&[b'\\', letter]);
-        value = after;
-    }
-    out.extend_from_slice(value);
-}
-
-/// Where the first byte stands that needs an escape: a zero, a tab, a line's end or a backslash; a word at a time.
-#[inline]
-fn special(value: &[u8]) -> Option<usize> {
-    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let has_zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let is_special = |byte: &u8| matches!(byte, 0 | b'\t' | b'\n' | b'\\');
-    let (words, _) = value.as_chunks::<8>();
-    for (n, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let found = has_zero(word)
-            | has_zero(word ^ u64::from_ne_bytes([b'\t'; 8]))
-            | has_zero(word ^ u64::from_ne_bytes([b'\n'; 8]))
-            | has_zero(word ^ u64::from_ne_bytes([b'\\'; 8]));
-        if found != 0 {
-            let chunk = value.get(n * 8..)?;
-            return Some(n * 8 + chunk.iter().position(is_special)?);
-        }
-    }
-    let tail = words.len() * 8;
-    let at = value.get(tail..)?.iter().position(is_special)?;
-    Some(tail + at)
 }
 
 #[cfg(test)]

@@ -221,3 +221,44 @@ fn tables_without_transactions_are_locked_or_refused_as_asked() {
             .contains("is a table without transactions")
     );
 }
+
+/// What somebody's own nightly script does: it waits for our lock, and whoever opens the locked table waits for it.
+#[test]
+fn a_flush_of_tables_that_waits_for_the_backup_does_not_stop_it() {
+    for image in ["mysql:5.7", MYSQL, MARIADB] {
+        let server = world().own_mysql(image, &[]);
+        let database = server.create_database("flushed");
+        server.sql(
+            &database,
+            "create table loose (id int primary key, v text, key (v(5))) engine=myisam; insert into loose values (1, 'a'), (2, 'b');
+             create table covered (id int primary key); insert into covered values (1);
+             create view v as select loose.id from loose join covered on loose.id = covered.id",
+        );
+        let store = Directory::new();
+        let running = start(&server, &database, "backup", store.env());
+        running.wait_for("the snapshot is taken");
+        running.signal("STOP");
+        let flush = server.spawn_sql("", "flush tables");
+        let waits = "select count(*) from information_schema.processlist where info = 'flush tables' and state like 'Waiting%'";
+        // MariaDB's does not wait for who only reads.
+        while flush.is_running() && server.sql("", waits) == "0" {}
+        assert_eq!(flush.is_running(), server.engine() == "mysql", "{image}");
+        running.signal("CONT");
+        let run = running.wait().good();
+        assert!(
+            run.took < Duration::from_secs(30),
+            "{image}: {:?}",
+            run.took
+        );
+        flush.wait().good();
+        let restored = fresh("flushed-restored");
+        super::run(&server, &restored, "restore", store.env()).good();
+        assert_eq!(
+            server.sql(
+                &restored,
+                "select group_concat(v order by id), (select count(*) from v) from loose"
+            ),
+            "a,b\t1"
+        );
+    }
+}
