@@ -32,5 +32,21 @@ fi
 pg_ctl --pgdata="$data" --wait --silent --log=/tmp/postgresql.log start
 psql --no-psqlrc --quiet --host=/tmp --username="${user:-planb}" --dbname=postgres \
     --command='CREATE EXTENSION IF NOT EXISTS documentdb CASCADE' 2>/dev/null
+case " $* " in *" --tls-listen="*)
+    cat >/tmp/tls.cnf <<END
+[req]
+prompt = no
+distinguished_name = name
+x509_extensions = extensions
+[name]
+CN = planb
+[extensions]
+basicConstraints = CA:FALSE
+subjectAltName = DNS:localhost,IP:127.0.0.1,IP:$(hostname -i)
+END
+    openssl req -x509 -config /tmp/tls.cnf -newkey rsa:2048 -nodes -days 2 -keyout /tmp/tls-key.pem -out /tmp/tls-cert.pem 2>/dev/null
+    set -- "$@" --tls-cert=/tmp/tls-cert.pem --tls-key=/tmp/tls-key.pem
+    ;;
+esac
 # Asks for a password when one was set, as upstream's mongod then does.
 exec ferretdb ${user:+--auth} --postgresql-url="postgres://${user:-planb}@/postgres?host=/tmp" "$@"

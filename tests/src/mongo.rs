@@ -50,6 +50,17 @@ impl Mongo {
         mongo
     }
 
+    /// Whether this is another program that speaks the same protocol.
+    pub fn is_stand_in() -> bool {
+        xtask::testbed::is_stand_in(&world().upstream("mongodb", VERSION))
+    }
+
+    /// Its address on the test network, where every port of it can be reached.
+    pub fn inner_address(&self) -> String {
+        let format = "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        docker(&["inspect", format, &self.server.name])
+    }
+
     /// Where it listens, seen from this machine.
     pub fn port(&self) -> u16 {
         self.server.port

@@ -1,6 +1,6 @@
 //! A server is waited for; one that refuses is not; neither secret nor doubt gets out.
 
-use tests::{Env, spawn_engine, world};
+use tests::{Env, Mongo, spawn_engine, spawn_program, world};
 
 use super::{backup, fresh, run, shop};
 use crate::kit::{Directory, reason};
@@ -78,8 +78,53 @@ fn one_connection_string_is_enough_and_stays_secret() {
     assert!(!manifest.contains("s3cret") && !manifest.contains("mongodb://"));
 }
 
+/// A stand-in listens in TLS on a second port, with a certificate that vouches for itself.
+#[test]
+fn tls_is_preferred_insisted_on_and_checked() {
+    if !Mongo::is_stand_in() {
+        return; // whose options these are
+    }
+    let server = world().own_mongo(&["--tls-listen=:27018"]);
+    let database = shop(&server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    let own = store.path().join("own.pem");
+    let from = format!("{}:/tmp/tls-cert.pem", server.name());
+    spawn_program("docker", &["cp", &from, own.to_str().unwrap()])
+        .wait()
+        .good();
+    let env = |mode: &str| {
+        let address = store.env().with("DB_HOST", server.inner_address());
+        let env = address.with("DB_PORT", "27018").with("DB_TLS_MODE", mode);
+        env.with("CONNECT_TIMEOUT", "5s").with("BACKUP_PATH", mode)
+    };
+    for mode in ["prefer", "require", "verify-full"] {
+        let env = match mode {
+            "verify-full" => env(mode).with("DB_TLS_CA_FILE", own.to_str().unwrap()),
+            _ => env(mode),
+        };
+        backup(&server, &database, env.clone());
+        let restored = fresh("by-tls");
+        run(&server, &restored, "restore", env).good();
+        assert_eq!(server.content(&restored), before);
+    }
+    let plain = run(&server, &database, "backup", env("disable")).ended(75);
+    assert_eq!(reason(&plain).0, "unreachable");
+    // Nobody whom this system trusts has signed it.
+    let strange = run(&server, &database, "backup", env("verify-full")).ended(1);
+    let (kind, message) = reason(&strange);
+    assert_eq!(kind, "denied");
+    assert!(message.contains("check DB_TLS_CA_FILE"), "{message}");
+    let half = run(&server, &database, "backup", env("verify-ca")).ended(1);
+    assert_eq!(reason(&half).0, "config");
+}
+
+/// A stand-in can call itself a member of a replica set; it has no oplog.
 #[test]
 fn a_replica_set_without_an_oplog_is_told_from_one_with() {
+    if !Mongo::is_stand_in() {
+        return; // a mongod of a replica set has one
+    }
     let server = world().own_mongo(&["--replSet=rs0"]);
     let database = shop(&server);
     let store = Directory::new();
