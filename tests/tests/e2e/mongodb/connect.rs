@@ -111,7 +111,8 @@ fn tls_is_preferred_insisted_on_and_checked() {
     let plain = run(&server, &database, "backup", env("disable")).ended(75);
     assert_eq!(reason(&plain).0, "unreachable");
     // Nobody whom this system trusts has signed it.
-    let strange = run(&server, &database, "backup", env("verify-full")).ended(1);
+    let strange = env("verify-full").with("BACKUP_PATH", "strange");
+    let strange = run(&server, &database, "backup", strange).ended(1);
     let (kind, message) = reason(&strange);
     assert_eq!(kind, "denied");
     assert!(message.contains("check DB_TLS_CA_FILE"), "{message}");
