@@ -93,6 +93,13 @@ impl Tool {
         self.env(name, value.reveal())
     }
 
+    /// Masks a secret that reaches the program by another way, such as a file, wherever it repeats it on stderr.
+    #[must_use]
+    pub fn masked(mut self, secret: &Secret) -> Self {
+        self.secrets.push(secret.clone());
+        self
+    }
+
     /// Adds the path of a memory file as the next argument, and keeps the file while the program runs.
     #[must_use]
     pub fn memory_file(mut self, file: &MemoryFile) -> Self {
@@ -118,6 +125,18 @@ impl Tool {
         let mut running = self.start(Some(input), Stdio::null(), cancel)?;
         while running.next().await?.is_some() {}
         Ok(running.finished())
+    }
+
+    /// As [`Tool::write`]; yields also the end of what the program said on stderr, for one whose exit code alone does
+    /// not tell.
+    pub async fn write_and_hear(
+        self,
+        input: ByteStream,
+        cancel: &CancellationToken,
+    ) -> Result<(Finished, String)> {
+        let mut running = self.start(Some(input), Stdio::null(), cancel)?;
+        while running.next().await?.is_some() {}
+        Ok((running.finished(), running.said()))
     }
 
     /// Feeds the program and streams what it prints: both promises of [`Tool::write`] and [`Tool::read`].

@@ -8,6 +8,7 @@
 
 mod bucket;
 mod http_proxy;
+mod mongo;
 mod mysql;
 mod postgres;
 mod receiver;
@@ -18,6 +19,7 @@ mod world;
 
 pub use bucket::{Bucket, Minio};
 pub use http_proxy::{HttpProxy, Trouble};
+pub use mongo::Mongo;
 pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use receiver::Receiver;

@@ -1,5 +1,6 @@
 //! A runner from outside: settings in, exit code and output out; as a process here, or as a container.
 
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
@@ -201,7 +202,7 @@ pub fn run_image(image: &str, env: impl Into<Env>, docker_args: &[&str], args: &
 }
 
 /// The directory of client tools of a version, which run on this machine.
-pub(crate) fn tools(engine: &str, version: u32) -> String {
+pub(crate) fn tools(engine: &str, version: impl Display) -> String {
     setting(&format!("PLANB_TOOLS_{engine}_{version}"))
 }
 

@@ -15,6 +15,7 @@ use xtask::leash::Leash;
 use xtask::versions::{Row, Versions};
 
 use crate::bucket::Minio;
+use crate::mongo::Mongo;
 use crate::mysql::MySql;
 use crate::postgres::Postgres;
 use crate::redis::Redis;
@@ -37,6 +38,7 @@ pub struct World {
     run_label: String,
     postgres: Mutex<BTreeMap<u32, &'static OnceLock<Postgres>>>,
     mysql: Mutex<BTreeMap<&'static str, &'static OnceLock<MySql>>>,
+    mongo: LazyLock<Mongo, fn() -> Mongo>,
     minio: LazyLock<Minio, fn() -> Minio>,
     names: AtomicU32,
 }
@@ -70,6 +72,7 @@ impl World {
             run_label,
             postgres: Mutex::default(),
             mysql: Mutex::default(),
+            mongo: LazyLock::new(|| Mongo::start(&[])),
             minio: LazyLock::new(Minio::start),
             names: AtomicU32::new(0),
         }
@@ -110,6 +113,16 @@ impl World {
     /// A server of an image such as `redis:7`, for one test; it goes when it is dropped.
     pub fn own_redis(&self, image: &'static str, args: &[&str]) -> Redis {
         Redis::start(image, args)
+    }
+
+    /// The shared server that speaks MongoDB's protocol; each test makes its own databases in it.
+    pub fn mongo(&self) -> &Mongo {
+        &self.mongo
+    }
+
+    /// A server for one test, which may do with it as it likes; it goes when it is dropped.
+    pub fn own_mongo(&self, args: &[&str]) -> Mongo {
+        Mongo::start(args)
     }
 
     /// The shared object store; each test makes its own buckets in it.
@@ -162,7 +175,7 @@ impl World {
         receive.recv().expect("the future panicked")
     }
 
-    pub(crate) fn upstream(&self, engine: &str, version: u32) -> String {
+    pub(crate) fn upstream(&self, engine: &str, version: impl ToString) -> String {
         self.versions
             .row(engine, &version.to_string())
             .unwrap()

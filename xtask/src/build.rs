@@ -9,7 +9,7 @@ use crate::project::{Project, make_dir};
 use crate::published;
 use crate::shell::{Context, Result, cmd};
 use crate::testbed::{self, in_parallel};
-use crate::versions::Row;
+use crate::versions::{Row, suite_of};
 
 #[derive(Default, clap::Args)]
 pub struct Options {
@@ -104,10 +104,9 @@ fn image(project: &Project, row: &Row, context: &Path, revision: &str, dev: bool
     let digest = docker::registry_digest(row.base());
     labels.extend(digest.as_deref().map(|it| (published::BASE_DIGEST, it)));
     // What was made here is in no registry, and has no digest that the row could name.
-    let arg = if row.base.is_empty() {
-        "CLIENT"
-    } else {
-        "BASE"
+    let arg = match suite_of(row.base()) {
+        Some(_) => "BASE",
+        None => "CLIENT",
     };
     let made_here = [(arg, row.base())];
     Build {

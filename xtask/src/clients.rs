@@ -14,7 +14,17 @@ const LIBRARIES: [(&str, &str); 3] = [
     ("/lib64", "lib64"),
 ];
 
-/// The directory that `PG_BIN` may name: the row's own tools, whatever libc this machine has.
+/// The facts that name a directory of client tools.
+const FACTS: [&str; 2] = ["PG_BIN", "MONGO_BIN"];
+
+/// Where a row's image has client tools that nothing but it has.
+pub fn tools_of(row: &Row) -> Option<&str> {
+    let fact = FACTS.iter().find_map(|fact| row.facts.get(*fact))?;
+    let is_own = row.base() == row.upstream;
+    is_own.then_some(fact)
+}
+
+/// The directory that such a fact may name: the row's own tools, whatever libc this machine has.
 pub fn ready(project: &Project, row: &Row, image: &str) -> Result<PathBuf> {
     let dir = project
         .target()
@@ -40,7 +50,7 @@ pub fn ready(project: &Project, row: &Row, image: &str) -> Result<PathBuf> {
 }
 
 fn copy(container: &str, row: &Row, dir: &Path) -> Result<()> {
-    let tools = row.facts.get("PG_BIN").ok_or("the row has no PG_BIN")?;
+    let tools = tools_of(row).ok_or("the row has no tools of its own")?;
     docker([
         "cp",
         &format!("{container}:{tools}"),
@@ -73,7 +83,10 @@ fn wrap(dir: &Path) -> Result<()> {
             }
         }
     }
-    let loader = loader.ok_or(format!("no loader in {}", dir.display()))?;
+    // Static programs came without one, and need none.
+    let Some(loader) = loader else {
+        return Ok(());
+    };
     for tool in entries(&dir.join("bin")) {
         let real = tool.with_added_extension("real");
         std::fs::rename(&tool, &real)?;

@@ -1,5 +1,6 @@
 //! What the proof of an image asks of a database engine; everything else is the same for all of them.
 
+pub mod mongodb;
 pub mod mysql;
 pub mod postgresql;
 pub mod redis;
@@ -71,6 +72,7 @@ pub struct Measure(String);
 pub fn of(row: &Row) -> Result<&'static dyn Hooks> {
     match row.engine.as_str() {
         "mariadb" => Ok(&mysql::Family::MariaDb),
+        "mongodb" => Ok(&mongodb::Mongodb),
         "mysql" => Ok(&mysql::Family::MySql),
         "postgresql" => Ok(&postgresql::Postgresql),
         "redis" => Ok(&redis::Family::Redis),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::project::{Project, make_dir};
 use crate::shell::{Context, Result};
-use crate::versions::Row;
+use crate::versions::{Row, suite_of};
 
 /// A file as it has to be.
 pub struct Rendered {
@@ -108,15 +108,15 @@ fn with_images(readme: &str, rows: &[Row]) -> Result<String> {
             .to_owned();
     for row in rows {
         let (image, upstream, end) = (row.image(), &row.upstream, &row.end_of_life);
-        let unproven = if row.stand_in.is_none() {
-            " (unproven)"
-        } else {
-            ""
+        let unproven = match &row.stand_in {
+            None => " (unproven)".to_owned(),
+            Some(it) if it.imitator.is_empty() => String::new(),
+            Some(it) => format!(" (proven on {} only)", it.imitator),
         };
-        let client = if row.base.is_empty() {
-            "the server's"
-        } else {
-            "none needed"
+        let client = match (suite_of(row.base()), row.base()) {
+            (Some(_), _) => "none needed".to_owned(),
+            (None, base) if base == row.upstream => "the server's".to_owned(),
+            (None, base) => format!("of `{base}`"),
         };
         table.push_str(&format!(
             "| `{image}`{unproven} | `{upstream}` | {client} | {end} |\n"

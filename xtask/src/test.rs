@@ -39,7 +39,7 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         .env("PLANB_LABEL", leash.label())
         .env("PLANB_XTASK", std::env::current_exe()?.to_string_lossy())
         .env("PLANB_RUNNERS", runners(project)?);
-    let has_tools = |row: &&Row| row.facts.contains_key("PG_BIN");
+    let has_tools = |row: &&Row| clients::tools_of(row).is_some();
     for row in project.versions.images.iter().filter(has_tools) {
         let tools = clients::ready(project, row, &tag(row, true))?;
         let name = format!("PLANB_TOOLS_{}_{}", row.engine, row.version);

@@ -39,7 +39,9 @@ pub fn ready(project: &Project, only: Option<&[&str]>) -> Result<()> {
         }
     }
     // What has to be compiled takes longest: it goes first.
-    missing.sort_by_key(|(_, stand_in)| stand_in.is_none_or(|it| it.module.is_empty()));
+    missing.sort_by_key(|(_, stand_in)| {
+        stand_in.is_none_or(|it| it.module.is_empty() && it.go.is_empty())
+    });
     let mut still_missing = Vec::new();
     for (image, stand_in) in missing {
         match (testbed.pulled(image), stand_in) {
@@ -180,6 +182,9 @@ impl<'a> Testbed<'a> {
                 .context(file.display())?
                 .hash(&mut hasher);
         }
+        for module in &stand_in.go {
+            go::fingerprint(&self.recipes().join(module))?.hash(&mut hasher);
+        }
         Ok(format!("{:016x}", hasher.finish()))
     }
 
@@ -189,7 +194,7 @@ impl<'a> Testbed<'a> {
         let text = std::fs::read_to_string(&dockerfile).context(dockerfile.display())?;
         let named = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            text.contains(&format!("COPY {name} "))
+            path.is_file() && text.contains(&format!("COPY {name} "))
         };
         let entries = std::fs::read_dir(self.recipes()).context("images/testbed")?;
         let mut files: Vec<_> = entries
@@ -217,6 +222,13 @@ impl<'a> Testbed<'a> {
                 program_name(&stand_in.module),
             );
             copy(&from.join(name), &dir.join(name))?;
+        }
+        for module in &stand_in.go {
+            let programs = go::go_module(self.project, &self.recipes().join(module))?;
+            for entry in std::fs::read_dir(&programs).context(programs.display())? {
+                let entry = entry?;
+                copy(&entry.path(), &dir.join(entry.file_name()))?;
+            }
         }
         if !stand_in.jar.is_empty() {
             let file = maven::file(self.project, &stand_in.jar, &stand_in.sha256)?;

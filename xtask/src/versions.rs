@@ -38,7 +38,8 @@ pub struct Row {
     pub version: String,
     /// The server's own image: what tests run against, and where the client tools come from.
     pub upstream: String,
-    /// `debian:SUITE-slim` where the runner needs no client, so that its image is not made from the server's.
+    /// `debian:SUITE-slim` where the runner needs no client, so that its image is not made from the server's; or the image
+    /// of another version of the server, where one version's client programs serve all.
     #[serde(default)]
     pub base: String,
     /// Which of its base's builds, as `sha256:…`; without it, the newest of its tag.
@@ -81,6 +82,12 @@ pub struct StandIn {
     /// The Go module of a server that no distribution packages.
     #[serde(default)]
     pub module: String,
+    /// Directories of `images/testbed`, each with a Go module and the list of its `programs`, compiled for the image.
+    #[serde(default)]
+    pub go: Vec<String>,
+    /// What the server really is, where it is another one that speaks the same protocol.
+    #[serde(default)]
+    pub imitator: String,
     /// The file of a jar that holds such a server, `group:artifact:version!/file`, for amd64.
     #[serde(default)]
     pub jar: String,
@@ -231,8 +238,13 @@ impl Row {
         if !self.upstream.contains(':') {
             said.push(format!("upstream {:?} has no tag", self.upstream));
         }
-        if !self.base.is_empty() && suite_of(&self.base).is_none() {
-            said.push(format!("base {:?} is no debian:SUITE-slim", self.base));
+        let repository = self.upstream.split(':').next();
+        let is_sibling = self.base.split(':').next() == repository && self.base.contains(':');
+        if !self.base.is_empty() && suite_of(&self.base).is_none() && !is_sibling {
+            said.push(format!(
+                "base {:?} is neither debian:SUITE-slim nor another version of {}",
+                self.base, self.upstream
+            ));
         }
         let digest = self.digest.strip_prefix("sha256:");
         if !self.digest.is_empty() && !digest.is_some_and(is_sha256) {

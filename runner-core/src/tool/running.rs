@@ -33,6 +33,7 @@ pub(super) struct Running {
     stderr: Stderr,
     feed: Option<AbortOnDropHandle<Fed>>,
     exit: Option<ExitStatus>,
+    said: String,
     read_all_input: bool,
     cancel: CancellationToken,
     _files: Vec<MemoryFile>,
@@ -79,6 +80,7 @@ impl Running {
             stdout,
             feed,
             exit: None,
+            said: String::new(),
             read_all_input: true,
             cancel,
             _files: tool.files.clone(),
@@ -112,8 +114,13 @@ impl Running {
         }
         // Nothing that it left behind may go on; and stderr is logged to its end.
         self.group.end();
-        self.stderr.tail().await;
+        self.said = self.stderr.tail().await;
         Ok(None)
+    }
+
+    /// The end of what a program that ended well said on stderr.
+    pub(super) fn said(self) -> String {
+        self.said.clone()
     }
 
     pub(super) fn finished(&self) -> Finished {

@@ -74,5 +74,10 @@ fn the_readme_lists_every_image_that_is_built() {
             images.push(format!("plan-b-backup-{engine}:{version}"));
         }
     }
-    assert_eq!(first_column("images"), images);
+    // Behind its name an image may be called unproven.
+    let listed: Vec<_> = first_column("images")
+        .into_iter()
+        .filter_map(|cell| cell.split('`').next())
+        .collect();
+    assert_eq!(listed, images);
 }

@@ -14,6 +14,7 @@ mod image;
 mod kit;
 mod large;
 mod matrix;
+mod mongodb;
 mod mysql;
 mod partial;
 mod privileges;

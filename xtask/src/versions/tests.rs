@@ -98,7 +98,7 @@ fn an_image_without_a_client_is_made_from_debian_and_needs_no_stand_in_for_its_s
     let alpine = GOOD.replacen("base = \"debian:trixie-slim\"", "base = \"alpine:3\"", 1);
     let err = Versions::parse(&alpine).unwrap_err().to_string();
     assert!(
-        err.contains("base \"alpine:3\" is no debian:SUITE-slim"),
+        err.contains("base \"alpine:3\" is neither debian:SUITE-slim nor another version of mysql"),
         "{err}"
     );
 }
@@ -114,4 +114,18 @@ fn an_unknown_selection_lists_what_there_is() {
     assert!(err.starts_with(said), "{err}");
     assert!(err.contains(" postgresql:18, postgresql:latest, "), "{err}");
     assert_eq!(err.matches(", ").count() + 1, versions.images.len());
+}
+
+#[test]
+fn an_image_may_take_its_client_from_another_version_of_its_server() {
+    let versions = Versions::parse(GOOD).unwrap();
+    let row = versions.row("mongodb", "4.4").unwrap();
+    assert_eq!((row.base(), row.server()), ("mongo:7.0", "4.4"));
+    let row = versions.row("mongodb", "7.0").unwrap();
+    assert_eq!(row.base(), row.upstream);
+    assert!(
+        row.stand_in
+            .as_ref()
+            .is_some_and(|it| it.imitator.contains("FerretDB"))
+    );
 }

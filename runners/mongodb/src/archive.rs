@@ -1,0 +1,17 @@
+//! The archive that `mongodump` writes, walked as it passes: which collections it holds, and what is in them.
+//!
+//! Blocks of a header, BSON documents and a terminator, as the tools' own `common/archive/spec.md` says. The first block,
+//! after a magic number, describes every collection; each other one holds documents of the collection that its header
+//! names. A last, empty block for each collection says that it is complete, with the CRC-64 of all its documents.
+
+mod census;
+mod frames;
+mod oplog;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use census::{Archive, Census, Namespace};
+pub(crate) use oplog::only_oplog;
+pub(crate) use watch::watch;

@@ -1,0 +1,333 @@
+//! A backup: archives by `mongodump`, each walked on its way into the store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
+use runner_core::error::{Error, Kind, Result};
+use runner_core::manifest::Data;
+use runner_core::progress::Progress;
+use runner_core::store::layout::safe_component;
+use runner_core::tool::Tool;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{Archive, Namespace, watch};
+use crate::details::{DatabaseDetails, Details, matches};
+use crate::options::{Oplog, Options, Users};
+use crate::server::{Server, Topology};
+use crate::tools::Tools;
+
+/// The artifact that holds everything, where the oplog makes it one moment's.
+const ALL: &str = "all.archive";
+/// The artifact that holds users and roles, where every database has an archive of its own.
+const USERS: &str = "admin.archive";
+
+/// What one backup reads.
+pub(crate) struct MongoDump {
+    server: Server,
+    tools: Tools,
+    pieces: Vec<Piece>,
+    /// In the order of the pieces.
+    args: Vec<Vec<String>>,
+    databases: Vec<String>,
+    /// Why the backup is not of one moment; `None` if it is.
+    torn: Option<String>,
+    /// By piece: what its archive turned out to hold.
+    found: Arc<Mutex<BTreeMap<String, Archive>>>,
+    progress: Progress,
+    cancel: CancellationToken,
+}
+
+impl MongoDump {
+    pub(crate) async fn begin(
+        server: Server,
+        tools: Tools,
+        options: &Options,
+        scope: &Scope,
+        name: &str,
+    ) -> Result<Self> {
+        refuse_halves(scope)?;
+        let all = name == "*";
+        let databases = match all {
+            true => server.databases().await?,
+            false => vec![name.to_owned()],
+        };
+        let torn = torn(&server, options, scope, all).await?;
+        if let Some(why) = &torn {
+            tracing::warn!("the backup is not consistent under writes: {why}");
+        }
+        let mut dump = Self {
+            server,
+            tools,
+            pieces: Vec::new(),
+            args: Vec::new(),
+            databases,
+            torn,
+            found: Arc::default(),
+            progress: scope.progress.clone(),
+            cancel: scope.cancel.clone(),
+        };
+        dump.plan(options, scope, all).await?;
+        Ok(dump)
+    }
+
+    async fn plan(&mut self, options: &Options, scope: &Scope, all: bool) -> Result<()> {
+        let mut seen = Vec::new();
+        let mut excluded = BTreeMap::new();
+        let mut n_bytes = BTreeMap::new();
+        for database in self.databases.clone() {
+            let collections = self.server.collections(&database).await?;
+            if collections.is_empty() && !all {
+                return Err(self.no_such(&database).await);
+            }
+            let is_wanted = |name: &String| {
+                let listed = scope.include.is_empty() || matches(&scope.include, &database, name);
+                listed && !matches(&scope.exclude, &database, name)
+            };
+            let names = collections.iter().map(|name| format!("{database}.{name}"));
+            seen.extend(names.chain(collections.iter().cloned()));
+            let out: Vec<_> = collections.iter().filter(|it| !is_wanted(it)).collect();
+            excluded.insert(
+                database.clone(),
+                out.iter()
+                    .map(|name| format!("--excludeCollection={name}"))
+                    .collect::<Vec<_>>(),
+            );
+            n_bytes.insert(database.clone(), self.server.data_bytes(&database).await);
+        }
+        refuse_unmatched(scope, &seen)?;
+        if self.torn.is_none() {
+            let parallel = parallel(scope.parallelism);
+            let total = n_bytes.values().sum();
+            self.add(ALL, total, options, vec!["--oplog".to_owned(), parallel]);
+            return Ok(());
+        }
+        let share = scope.parallelism / self.databases.len().clamp(1, scope.parallelism.max(1));
+        for (database, excluded) in excluded {
+            let mut args = vec![format!("--db={database}"), parallel(share)];
+            args.extend(excluded);
+            if options.backup_users == Users::Always && !all {
+                args.push("--dumpDbUsersAndRoles".to_owned());
+            }
+            let size = n_bytes.get(&database).copied().unwrap_or(0);
+            self.add(&archive_name(&database), size, options, args);
+        }
+        if all && options.backup_users != Users::Never {
+            self.add(USERS, 0, options, vec!["--db=admin".to_owned()]);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, name: &str, size: u64, options: &Options, mut args: Vec<String>) {
+        args.push("--archive".to_owned());
+        let preference = options.read_preference.as_ref();
+        args.extend(preference.map(|mode| format!("--readPreference={mode}")));
+        self.args.push(args);
+        self.pieces.push(Piece {
+            name: name.to_owned(),
+            kind: match name {
+                USERS => "users",
+                _ => "archive",
+            },
+            estimated_bytes: size,
+        });
+    }
+
+    async fn no_such(&self, database: &str) -> Error {
+        let there = self.server.databases().await.unwrap_or_default();
+        let there = match there.is_empty() {
+            true => String::new(),
+            false => format!("; there are {}", there.join(", ")),
+        };
+        let at = &self.server.address.shown;
+        let what = format!("there is no database {database:?} with collections on {at}{there}");
+        Error::new(Kind::NotFound, what)
+    }
+
+    fn tool(&self, piece: &Piece) -> Result<Tool> {
+        let at = self.pieces.iter().position(|it| it.name == piece.name);
+        let args = at.and_then(|at| self.args.get(at)).cloned();
+        Ok(self
+            .tools
+            .tool("mongodump", &self.server)?
+            .args(args.unwrap_or_default()))
+    }
+
+    fn details(&self, found: &BTreeMap<String, Archive>) -> Result<Details> {
+        let mut details = Details {
+            oplog: self.torn.is_none(),
+            ..Details::default()
+        };
+        for (name, archive) in found {
+            if name == USERS || (name == ALL && has_users(archive)) {
+                details.users = Some(name.clone());
+            }
+            let oplog = archive.namespaces.iter().filter(|it| it.is_oplog());
+            details.n_operations += oplog.map(|it| it.tally.rows).sum::<u64>();
+            let mut databases: Vec<_> = archive
+                .namespaces
+                .iter()
+                .filter(|it| it.is_users())
+                .map(|it| it.database.as_str())
+                .collect();
+            databases.sort_unstable();
+            databases.dedup();
+            for database in databases {
+                let database = DatabaseDetails::new(database, name, &archive.namespaces)?;
+                details.databases.push(database);
+            }
+        }
+        Ok(details)
+    }
+}
+
+impl Dump for MongoDump {
+    fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    async fn open(&self, piece: &Piece) -> Result<Opened> {
+        let body = self.tool(piece)?.read(&self.cancel).await?;
+        let proof = Proof::default();
+        let (name, told) = (piece.name.clone(), proof.clone());
+        let found = Arc::clone(&self.found);
+        let body = watch(body, self.progress.clone(), move |archive| {
+            told.set(data(&archive.namespaces));
+            let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+            found.insert(name, archive);
+            Ok(())
+        });
+        Ok(Opened { body, proof })
+    }
+
+    async fn finish(self) -> Result<Finished> {
+        let found = self
+            .found
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let details = self.details(&found)?;
+        let end = found.values().find_map(|archive| archive.last_operation);
+        let consistency = match &self.torn {
+            Some(why) => json!({
+                "consistent": false,
+                "note": format!("not consistent under writes: {why}"),
+                "topology": self.server.topology.as_str(),
+            }),
+            None => json!({
+                "consistent": true,
+                "topology": self.server.topology.as_str(),
+                "operations": details.n_operations,
+                "oplog_end": end.map(|(time, n)| format!("{time}:{n}")),
+            }),
+        };
+        let details = serde_json::to_value(details)
+            .map_err(|err| Error::new(Kind::Bug, "render the details").because(err))?;
+        Ok(Finished {
+            consistency,
+            details: without_nulls(details),
+        })
+    }
+}
+
+/// What the manifest says of the collections in an archive; a view has no documents of its own.
+fn data(namespaces: &[Namespace]) -> Vec<Data> {
+    let users = namespaces
+        .iter()
+        .filter(|it| it.is_users() && it.kind != "view");
+    users
+        .map(|it| Data {
+            table: format!("{}.{}", it.database, it.collection),
+            rows: it.tally.rows,
+            fingerprint: it.tally.fingerprint,
+            member: None,
+        })
+        .collect()
+}
+
+fn has_users(archive: &Archive) -> bool {
+    let users = ["system.users", "system.roles"];
+    archive
+        .namespaces
+        .iter()
+        .any(|it| it.database == "admin" && users.contains(&it.collection.as_str()))
+}
+
+fn without_nulls(mut details: Value) -> Value {
+    if let Some(details) = details.as_object_mut() {
+        details.retain(|_, value| !value.is_null());
+    }
+    details
+}
+
+fn parallel(n: usize) -> String {
+    format!("--numParallelCollections={}", n.max(1))
+}
+
+/// A database's archive; `all` and `admin` are names of ours.
+fn archive_name(database: &str) -> String {
+    format!("databases/{}.archive", safe_component(database))
+}
+
+/// Why what is backed up will not be of one moment, if it will not.
+async fn torn(
+    server: &Server,
+    options: &Options,
+    scope: &Scope,
+    all: bool,
+) -> Result<Option<String>> {
+    let partial = !scope.include.is_empty() || !scope.exclude.is_empty();
+    let why = match server.topology {
+        _ if options.oplog == Oplog::Off => "BACKUP_OPLOG=off".to_owned(),
+        Topology::Standalone => "a standalone server has no oplog".to_owned(),
+        Topology::Sharded => "a sharded cluster has no oplog of its own".to_owned(),
+        Topology::ReplicaSet if !all => {
+            "mongodump takes the oplog along only with DB_NAME=*".to_owned()
+        }
+        Topology::ReplicaSet if partial => {
+            "mongodump takes the oplog along only with all collections".to_owned()
+        }
+        Topology::ReplicaSet => match server.has_oplog().await {
+            Ok(true) => return Ok(None),
+            Ok(false) => "the server keeps no oplog".to_owned(),
+            Err(err) => err.to_string(),
+        },
+    };
+    match options.oplog {
+        Oplog::Required => Err(Error::new(
+            Kind::Unfit,
+            format!("BACKUP_OPLOG=required cannot be met: {why}"),
+        )),
+        _ => Ok(Some(why)),
+    }
+}
+
+fn refuse_halves(scope: &Scope) -> Result<()> {
+    let key = match scope.content {
+        Content::All => return Ok(()),
+        Content::SchemaOnly => "SCHEMA_ONLY",
+        Content::DataOnly => "DATA_ONLY",
+    };
+    Err(Error::new(
+        Kind::Config,
+        format!(
+            "{key}: an archive of mongodump holds definitions and documents together; leave it out"
+        ),
+    ))
+}
+
+fn refuse_unmatched(scope: &Scope, seen: &[String]) -> Result<()> {
+    for (key, patterns) in [
+        ("INCLUDE_TABLES", &scope.include),
+        ("EXCLUDE_TABLES", &scope.exclude),
+    ] {
+        let unmatched = patterns.unmatched(seen.iter().map(String::as_str));
+        if !unmatched.is_empty() {
+            let unmatched = unmatched.join(", ");
+            let what = format!("{key}: no collection matches {unmatched}");
+            return Err(Error::new(Kind::Config, what));
+        }
+    }
+    Ok(())
+}

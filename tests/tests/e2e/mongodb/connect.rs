@@ -1,0 +1,151 @@
+//! A server is waited for; one that refuses is not; neither secret nor doubt gets out.
+
+use tests::{Env, Mongo, spawn_engine, spawn_program, world};
+
+use super::{backup, fresh, run, shop};
+use crate::kit::{Directory, reason};
+
+#[test]
+fn a_wrong_password_is_final_and_says_whose() {
+    let server = world().mongo();
+    let database = shop(server);
+    let store = Directory::new();
+    let env = store.env().with("DB_PASSWORD", "wrong-Pa55word");
+    let refused = run(server, &database, "backup", env).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied");
+    let expected = format!(
+        "database \"{database}\" on 127.0.0.1:{} refused the password for \"root\"",
+        server.port()
+    );
+    assert!(message.starts_with(&expected), "{message}");
+    assert!(!refused.stderr.contains("wrong-Pa55word"));
+    assert!(!refused.stderr.contains("trying again"));
+    assert_eq!(store.files(), Vec::<String>::new());
+}
+
+#[test]
+fn a_server_that_is_away_is_worth_another_try() {
+    let store = Directory::new();
+    let env = world()
+        .mongo()
+        .env("shop")
+        .with("DB_PORT", "1")
+        .with("CONNECT_TIMEOUT", "1s");
+    let run = spawn_engine("mongodb", env.and(store.env()), &["backup"])
+        .wait()
+        .ended(75);
+    assert_eq!(reason(&run).0, "unreachable");
+}
+
+#[test]
+fn a_database_that_is_not_there_is_named_with_those_that_are() {
+    let server = world().mongo();
+    let there = shop(server);
+    let run = run(server, "nope", "backup", Directory::new().env()).ended(1);
+    let (kind, message) = reason(&run);
+    assert_eq!(kind, "not_found");
+    assert!(message.contains(&there), "{message}");
+}
+
+#[test]
+fn one_connection_string_is_enough_and_stays_secret() {
+    let server = world().mongo();
+    let database = shop(server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    let uri = |database: &str| {
+        let env = Env::default()
+            .with("DB_URI", server.uri())
+            .with("DB_NAME", database);
+        env.with("MONGO_BIN", server.tools())
+            .with("BACKUP_PATH", "b")
+            .with("LOG_LEVEL", "debug")
+            .and(store.env())
+    };
+    let backed_up = spawn_engine("mongodb", uri(&database), &["backup"])
+        .wait()
+        .good();
+    let restored = fresh("by-uri");
+    let done = spawn_engine("mongodb", uri(&restored), &["restore"])
+        .wait()
+        .good();
+    assert_eq!(server.content(&restored), before);
+    for run in [backed_up, done] {
+        assert!(!run.stderr.contains("s3cret"), "{}", run.stderr);
+    }
+    let manifest = std::fs::read_to_string(store.path().join("b/manifest.json")).unwrap();
+    assert!(!manifest.contains("s3cret") && !manifest.contains("mongodb://"));
+}
+
+/// A stand-in listens in TLS on a second port, with a certificate that vouches for itself.
+#[test]
+fn tls_is_preferred_insisted_on_and_checked() {
+    if !Mongo::is_stand_in() {
+        return; // whose options these are
+    }
+    let server = world().own_mongo(&["--tls-listen=:27018"]);
+    let database = shop(&server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    let own = store.path().join("own.pem");
+    let from = format!("{}:/tmp/tls-cert.pem", server.name());
+    spawn_program("docker", &["cp", &from, own.to_str().unwrap()])
+        .wait()
+        .good();
+    let env = |mode: &str| {
+        let address = store.env().with("DB_HOST", server.inner_address());
+        let env = address.with("DB_PORT", "27018").with("DB_TLS_MODE", mode);
+        env.with("CONNECT_TIMEOUT", "5s").with("BACKUP_PATH", mode)
+    };
+    for mode in ["prefer", "require", "verify-full"] {
+        let env = match mode {
+            "verify-full" => env(mode).with("DB_TLS_CA_FILE", own.to_str().unwrap()),
+            _ => env(mode),
+        };
+        backup(&server, &database, env.clone());
+        let restored = fresh("by-tls");
+        run(&server, &restored, "restore", env).good();
+        assert_eq!(server.content(&restored), before);
+    }
+    let plain = run(&server, &database, "backup", env("disable")).ended(75);
+    assert_eq!(reason(&plain).0, "unreachable");
+    // Nobody whom this system trusts has signed it.
+    let strange = env("verify-full").with("BACKUP_PATH", "strange");
+    let strange = run(&server, &database, "backup", strange).ended(1);
+    let (kind, message) = reason(&strange);
+    assert_eq!(kind, "denied");
+    assert!(message.contains("check DB_TLS_CA_FILE"), "{message}");
+    let half = run(&server, &database, "backup", env("verify-ca")).ended(1);
+    assert_eq!(reason(&half).0, "config");
+}
+
+/// A stand-in can call itself a member of a replica set; it has no oplog.
+#[test]
+fn a_replica_set_without_an_oplog_is_told_from_one_with() {
+    if !Mongo::is_stand_in() {
+        return; // a mongod of a replica set has one
+    }
+    let server = world().own_mongo(&["--replSet=rs0"]);
+    let database = shop(&server);
+    let store = Directory::new();
+    let done = backup(&server, "*", store.env());
+    assert!(
+        done.stderr.contains("topology replica set"),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("not consistent under writes"));
+    let required = store
+        .env()
+        .with("BACKUP_OPLOG", "required")
+        .with("BACKUP_PATH", "c");
+    let refused = run(&server, "*", "backup", required.clone()).ended(1);
+    assert!(
+        reason(&refused)
+            .1
+            .contains("BACKUP_OPLOG=required cannot be met")
+    );
+    let refused = run(&server, &database, "backup", required).ended(1);
+    assert!(reason(&refused).1.contains("only with DB_NAME=*"));
+}
