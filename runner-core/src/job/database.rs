@@ -128,7 +128,11 @@ pub(super) fn read(
             parse::duration,
         ),
         host: raw.db_host.unwrap_or_else(|| "localhost".to_owned()),
-        name: raw.db_name,
+        // A server without names for its databases is backed up whole unless told otherwise.
+        name: raw.db_name.or_else(|| {
+            let whole = !facts.has_databases && operation == Operation::Backup;
+            whole.then(|| "*".to_owned())
+        }),
         username: raw.db_username,
         password: env.secret("DB_PASSWORD"),
         job_id: job_id.to_owned(),

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use runner_core::engine::Tls;
+use runner_core::engine::{Tls, TlsMode};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::secret::Secret;
 use runner_core::socket::{Socket, with_patience};
@@ -72,9 +72,14 @@ impl Connection {
             Err(_) => Err(Error::new(
                 Kind::Unreachable,
                 format!(
-                    "{} did not answer within {} s",
+                    "{} did not answer within {} s{}",
                     endpoint.address(),
-                    endpoint.attempt_timeout.as_secs()
+                    endpoint.attempt_timeout.as_secs(),
+                    match endpoint.tls.mode {
+                        TlsMode::Disable | TlsMode::Prefer => "",
+                        // It takes the greeting for a command, and waits for the rest of it.
+                        _ => "; does this port speak TLS, as DB_TLS_MODE insists?",
+                    }
                 ),
             )),
         }

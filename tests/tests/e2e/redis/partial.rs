@@ -85,8 +85,19 @@ fn a_restore_may_be_of_some_keys() {
 fn an_empty_server_is_a_backup_too() {
     let (source, target) = (server("redis:7"), server("redis:7"));
     let store = Directory::new();
-    backup(&source, store.env());
-    run(&target, "restore", store.env()).good();
+    // Nothing is named: all databases, where backups of all databases lie.
+    backup(&source, store.env().with("BACKUP_PATH", ""));
+    let files = store.files();
+    let whole = files
+        .iter()
+        .all(|it| it.starts_with("redis/127.0.0.1/%2A/"));
+    assert!(whole, "{files:#?}");
+    run(
+        &target,
+        "restore",
+        store.env().with("BACKUP_PATH", "latest"),
+    )
+    .good();
     assert_eq!(target.n_keys(0), 0);
 }
 
