@@ -6,7 +6,7 @@ pub mod encrypt;
 mod meter;
 #[cfg(test)]
 mod tests;
-mod thread;
+pub mod thread;
 
 use std::io::{self, BufRead, Read};
 use std::sync::{Arc, OnceLock};

@@ -11,7 +11,9 @@ pub struct Patterns(Vec<Pattern>);
 struct Pattern {
     /// As it was written, for messages.
     text: String,
+    /// Begins with `*.` where the pattern has no dot of its own.
     tokens: Vec<Token>,
+    is_dotted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,12 @@ impl Patterns {
     pub fn matches(&self, name: &str) -> bool {
         let name = name.chars().collect::<Vec<_>>();
         self.0.iter().any(|pattern| pattern.matches(&name))
+    }
+
+    /// As [`Patterns::matches`], for names in which a dot means nothing: each pattern stands for the whole name.
+    pub fn matches_whole(&self, name: &str) -> bool {
+        let name = name.chars().collect::<Vec<_>>();
+        self.0.iter().any(|pattern| glob(pattern.own(), &name))
     }
 
     /// The patterns that match none of `names`, for the error that names them.
@@ -104,7 +112,19 @@ impl Pattern {
             tokens.splice(0..0, [Token::Run, Token::Literal('.')]);
         }
         let text = text.to_owned();
-        Ok(Self { text, tokens })
+        Ok(Self {
+            text,
+            tokens,
+            is_dotted: dotted,
+        })
+    }
+
+    /// The tokens that were written.
+    fn own(&self) -> &[Token] {
+        match self.is_dotted {
+            true => &self.tokens,
+            false => self.tokens.get(2..).unwrap_or_default(),
+        }
     }
 
     fn matches(&self, name: &[char]) -> bool {

@@ -140,7 +140,7 @@ async fn foreign<E: Engine>(
     context: &Context<E::Options>,
     path: String,
 ) -> Result<Done> {
-    let target = foreign_target(context, &path)?;
+    let target = foreign_target::<E>(context, &path)?;
     let file = path.rsplit('/').next().unwrap_or(&path);
     let (layers, name) = Layers::of_name(file);
     need_keys(&layers, &context.job.keys, &path)?;
@@ -169,7 +169,7 @@ async fn foreign_directory<E: Engine>(
     directory: ForeignDirectory,
 ) -> Result<Done> {
     let path = directory.path().to_owned();
-    let target = foreign_target(context, &path)?;
+    let target = foreign_target::<E>(context, &path)?;
     tracing::info!(path, objects = directory.names().count(), "{UNPROVEN}");
     let restored = engine.restore_foreign_directory(directory, &target).await?;
     Ok(Done {
@@ -179,9 +179,11 @@ async fn foreign_directory<E: Engine>(
     })
 }
 
-fn foreign_target<O>(context: &Context<O>, path: &str) -> Result<Target> {
+fn foreign_target<E: Engine>(context: &Context<E::Options>, path: &str) -> Result<Target> {
     match &context.job.restore.database {
         Some(database) => Ok(target(context, database)),
+        // Such a dump is of the whole server.
+        None if !E::HAS_DATABASES => Ok(target(context, "*")),
         None => Err(Error::new(
             Kind::Config,
             format!(

@@ -12,6 +12,7 @@ mod mongo;
 mod mysql;
 mod postgres;
 mod receiver;
+mod redis;
 mod run;
 mod tcp_proxy;
 mod world;
@@ -22,6 +23,7 @@ pub use mongo::Mongo;
 pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use receiver::Receiver;
+pub use redis::Redis;
 pub use run::{
     Env, Run, Running, run_image, run_runner, spawn_engine, spawn_program, spawn_runner,
     spawn_xtask,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::{Env, Running, spawn_program};
-use crate::world::{Server, Started, docker, world};
+use crate::world::{Seat, Server, Started, docker, world};
 
 const PORT: u16 = 3306;
 const PASSWORD: &str = "s3cret & 'sound'";
@@ -58,6 +58,11 @@ impl MySql {
     /// As in `DB_ENGINE`.
     pub fn engine(&self) -> &'static str {
         self.image.split(':').next().unwrap()
+    }
+
+    /// Its host name on the test network.
+    pub fn name(&self) -> &str {
+        &self.server.name
     }
 
     /// Where it listens, seen from this machine.
@@ -184,11 +189,20 @@ impl MySql {
         docker(&["exec", &client, "bash", "-c", &script])
     }
 
-    /// What a runner needs to reach `database` as superuser.
+    /// What a runner on this machine needs to reach `database` as superuser.
     pub fn env(&self, database: &str) -> Env {
+        self.env_at(database, Seat::Host)
+    }
+
+    /// What a runner needs to reach `database` as superuser.
+    pub fn env_at(&self, database: &str, seat: Seat) -> Env {
+        let (host, port) = match seat {
+            Seat::Host => ("127.0.0.1", self.server.port),
+            Seat::Container => (self.server.name.as_str(), PORT),
+        };
         Env::default()
-            .with("DB_HOST", "127.0.0.1")
-            .with("DB_PORT", self.server.port.to_string())
+            .with("DB_HOST", host)
+            .with("DB_PORT", port.to_string())
             .with("DB_NAME", database)
             .with("DB_USERNAME", self.user)
             .with("DB_PASSWORD", self.password)

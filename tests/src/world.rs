@@ -18,6 +18,7 @@ use crate::bucket::Minio;
 use crate::mongo::Mongo;
 use crate::mysql::MySql;
 use crate::postgres::Postgres;
+use crate::redis::Redis;
 
 /// Where a runner sits, and so under which address it finds a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,11 @@ impl World {
     /// A server for one test, which may do with it as it likes; it goes when it is dropped.
     pub fn own_mysql(&self, image: &'static str, args: &[&str]) -> MySql {
         MySql::start(image, args)
+    }
+
+    /// A server of an image such as `redis:7`, for one test; it goes when it is dropped.
+    pub fn own_redis(&self, image: &'static str, args: &[&str]) -> Redis {
+        Redis::start(image, args)
     }
 
     /// The shared server that speaks MongoDB's protocol; each test makes its own databases in it.

@@ -1,7 +1,9 @@
 //! What the proof of an image asks of a database engine; everything else is the same for all of them.
 
 pub mod mongodb;
+pub mod mysql;
 pub mod postgresql;
+pub mod redis;
 
 // What new-engine writes has to compile.
 #[cfg(test)]
@@ -17,6 +19,11 @@ use crate::versions::Row;
 pub trait Hooks: Sync {
     /// How the engine's image is started, and when it serves.
     fn server(&self) -> ServerSpec;
+
+    /// Images that `Server::beside` runs programs of, where the server's own has none.
+    fn tools(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// The version that a running server gives.
     fn server_version(&self, server: &Server) -> Result<String>;
@@ -64,8 +71,12 @@ pub struct Measure(String);
 /// The part that the row's engine plays.
 pub fn of(row: &Row) -> Result<&'static dyn Hooks> {
     match row.engine.as_str() {
+        "mariadb" => Ok(&mysql::Family::MariaDb),
         "mongodb" => Ok(&mongodb::Mongodb),
+        "mysql" => Ok(&mysql::Family::MySql),
         "postgresql" => Ok(&postgresql::Postgresql),
+        "redis" => Ok(&redis::Family::Redis),
+        "valkey" => Ok(&redis::Family::Valkey),
         engine => Err(format!("{engine} has no hooks: see xtask/src/hooks.rs").into()),
     }
 }

@@ -130,6 +130,20 @@ mod tests {
             "images": {"include": [{"image": "postgresql:17"}]},
         });
         assert_eq!(matrix(&rows), expected);
+        // Upstream's is for amd64 alone; a row without a stand-in is proven by its workflow like any other.
+        let rows = versions.select(Some("mysql")).unwrap();
+        let jobs = matrix(&rows)["platforms"]["include"].to_string();
+        let expected = [
+            ("5.7", 1),
+            ("8.0", 2),
+            ("8.4", 2),
+            ("9.4", 2),
+            ("latest", 2),
+        ];
+        for (version, n_jobs) in expected {
+            let image = format!("\"mysql:{version}\"");
+            assert_eq!(jobs.matches(&image).count(), n_jobs, "{image} in {jobs}");
+        }
     }
 
     #[test]

@@ -55,6 +55,8 @@ impl<'a> Network<'a> {
 pub struct Server {
     name: String,
     host: String,
+    /// The label that puts what runs beside it on the same leash.
+    label: Option<String>,
 }
 
 impl Server {
@@ -65,7 +67,8 @@ impl Server {
         image: &str,
         spec: &ServerSpec,
     ) -> Result<Self> {
-        let server = Self::at(network.container(host), host);
+        let mut server = Self::at(network.container(host), host);
+        server.label = Some(network.leash.label().to_owned());
         network
             .start(host)
             .arg("--shm-size=512m")
@@ -91,8 +94,8 @@ impl Server {
 
     /// A server that runs already, in the container `name`, under this host name for its neighbours.
     pub fn at(name: impl Into<String>, host: impl Into<String>) -> Self {
-        let (name, host) = (name.into(), host.into());
-        Self { name, host }
+        let (name, host, label) = (name.into(), host.into(), None);
+        Self { name, host, label }
     }
 
     /// The container's name.
@@ -103,6 +106,24 @@ impl Server {
     /// Its host name on the network.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// A program of another image, for which the server is at 127.0.0.1; it reads our input.
+    pub fn beside(
+        &self,
+        image: &str,
+        environment: &[(&'static str, String)],
+        program: &[&str],
+    ) -> Cmd {
+        let network = format!("--network=container:{}", self.name);
+        let label = self.label.iter().map(|label| format!("--label={label}"));
+        docker(["run", "--rm", "--interactive", "--entrypoint"])
+            .args(program.first())
+            .arg(network)
+            .args(label)
+            .with(environment)
+            .arg(image)
+            .args(&program[1..])
     }
 
     /// A program in the server's container, which reads our input.

@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::stream::{BLOCK_BYTES, ByteStream};
 
 /// Blocks that wait on either side of a thread.
-const BLOCKS_WAITING: usize = 4;
+pub const BLOCKS_WAITING: usize = 4;
 
 /// What two full channels and the blocks in hand on their ends hold, in bytes.
 pub(super) const CHANNEL_BYTES: u64 = (2 * (BLOCKS_WAITING + 2) * BLOCK_BYTES) as u64;
@@ -32,7 +32,7 @@ type Item = Result<Option<Bytes>>;
 
 /// Runs `work` on a thread of its own; what it writes is the stream, which ends well only when `work`
 /// returns `Ok`. Dropping the stream drops `input` and ends the thread.
-pub(super) fn through<F>(input: ByteStream, work: F) -> ByteStream
+pub fn through<F>(input: ByteStream, work: F) -> ByteStream
 where
     F: FnOnce(Source, &mut Sink) -> Result<()> + Send + 'static,
 {
@@ -104,7 +104,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 }
 
 /// The input, seen from the thread.
-pub(super) struct Source {
+pub struct Source {
     receiver: Receiver<Item>,
     ended: bool,
     broken: Rc<Cell<bool>>,
@@ -112,7 +112,11 @@ pub(super) struct Source {
 
 impl Source {
     /// The next block, which is never empty, or `None` at the good end.
-    pub(super) fn next(&mut self) -> Result<Option<Bytes>> {
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator would go on after an error"
+    )]
+    pub fn next(&mut self) -> Result<Option<Bytes>> {
         while !self.ended {
             match self.receiver.blocking_recv() {
                 Some(Ok(Some(block))) if block.is_empty() => {}
@@ -133,7 +137,7 @@ impl Source {
 }
 
 /// The output, seen from the thread.
-pub(super) struct Sink {
+pub struct Sink {
     sender: Sender<Item>,
     block: BytesMut,
     broken: Rc<Cell<bool>>,
@@ -141,7 +145,7 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Passes a block on without copying it, unless it is small.
-    pub(super) fn put(&mut self, mut block: Bytes) -> io::Result<()> {
+    pub fn put(&mut self, mut block: Bytes) -> io::Result<()> {
         if block.len() < SMALL_BYTES {
             return io::Write::write_all(self, &block);
         }
@@ -153,7 +157,7 @@ impl Sink {
     }
 
     /// Sends what is gathered. Without this, the last bytes never leave.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    pub fn finish(&mut self) -> io::Result<()> {
         if self.block.is_empty() {
             return Ok(());
         }

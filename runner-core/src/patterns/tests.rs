@@ -134,3 +134,18 @@ fn an_empty_list_is_no_pattern_but_an_empty_item_is_a_mistake() {
         &expect!["problem: has an empty pattern between its commas"],
     );
 }
+
+#[test]
+fn where_dots_mean_nothing_a_pattern_stands_for_the_whole_name() {
+    let matches = |pattern: &str, name: &str| {
+        let patterns = Patterns::parse(pattern);
+        patterns.is_ok_and(|it| it.matches_whole(name))
+    };
+    assert!(matches("user:*", "user:1"));
+    assert!(matches("user:*", "user:1.x"));
+    assert!(!matches("user:*", "a.user:1"));
+    assert!(matches("*.user:*", "a.user:1"));
+    assert!(matches("a,b?", "bc"));
+    assert!(!matches("a,b?", "x.a"));
+    assert!(matches("a\\.b", "a.b"));
+}

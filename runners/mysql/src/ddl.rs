@@ -117,7 +117,7 @@ fn quoted_name(item: &str) -> Option<&str> {
 }
 
 /// The text up to the first bracket, what the brackets hold cut at its commas, and the text after them.
-fn items(create: &str) -> Option<(&str, Vec<String>, &str)> {
+pub(crate) fn items(create: &str) -> Option<(&str, Vec<String>, &str)> {
     let mut items = Vec::new();
     let (mut depth, mut open, mut start) = (0_usize, 0, 0);
     for (at, c) in Outside::of(create) {
@@ -146,18 +146,18 @@ fn items(create: &str) -> Option<(&str, Vec<String>, &str)> {
 }
 
 /// What stands outside of quotes.
-fn outside_quotes(text: &str) -> String {
+pub(crate) fn outside_quotes(text: &str) -> String {
     Outside::of(text).map(|(_, c)| c).collect()
 }
 
 /// The characters outside of quotes, with their places.
-struct Outside<'a> {
+pub(crate) struct Outside<'a> {
     chars: std::str::CharIndices<'a>,
     quote: Option<char>,
 }
 
 impl<'a> Outside<'a> {
-    fn of(text: &'a str) -> Self {
+    pub(crate) fn of(text: &'a str) -> Self {
         Self {
             chars: text.char_indices(),
             quote: None,

@@ -36,6 +36,9 @@ pub(crate) struct DatabaseDetails {
     /// Collations and storage engines, which the target must know.
     pub(crate) uses: BTreeSet<String>,
     pub(crate) n_sequences: u64,
+    /// What only some servers know; see `features.rs`.
+    #[serde(default)]
+    pub(crate) features: BTreeSet<String>,
     /// Accounts, as `user@host`, that views, triggers, routines and events run as.
     pub(crate) definers: Vec<String>,
 }

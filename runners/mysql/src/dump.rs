@@ -21,7 +21,7 @@ use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
-use crate::{accounts, cut, privileges, sql};
+use crate::{accounts, cut, features, privileges, sql};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -187,6 +187,10 @@ impl MyDump {
     ) {
         let tables = scripts.tables_after(sequences);
         details.definers = scripts.definers.into_iter().collect();
+        details.features = scripts.features;
+        if sequences.n > 0 {
+            details.features.insert(features::SEQUENCES.to_owned());
+        }
         for (name, kind, script) in [
             ("schema.sql", "schema", tables),
             ("indexes.sql", "indexes", scripts.indexes),

@@ -13,6 +13,7 @@
 //! | `tables.rs`, `details.rs` | which tables and columns there are, how a column's values travel, how the manifest says it |
 //! | `plan.rs`, `cut.rs` | tables into pieces (pure); where to cut a large one |
 //! | `ddl.rs`, `schema.rs` | definitions: one table's, taken apart; a whole database's, as scripts for the stock client |
+//! | `features.rs` | what only one of the families knows |
 //! | `accounts.rs` | accounts and grants, where all databases are backed up |
 //! | `rows.rs`, `dump.rs` | the bodies of artifacts; a backup |
 //! | `script.rs` | SQL scripts, cut into statements |
@@ -30,6 +31,7 @@ mod ddl;
 mod details;
 mod dump;
 mod engine;
+mod features;
 mod foreign;
 mod options;
 mod plan;

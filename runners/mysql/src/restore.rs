@@ -19,6 +19,7 @@ use runner_core::workers::unless_cancelled;
 
 use crate::details::{DatabaseDetails, Details, Table};
 use crate::engine::Site;
+use crate::features;
 use crate::options::Options;
 use crate::server::Server;
 use crate::session::Pool;
@@ -113,12 +114,9 @@ async fn check_known(server: &Server, database: &DatabaseDetails) -> Result<()> 
             .map(|(from, to)| name.strip_prefix(from).map(|rest| format!("{to}{rest}")));
         names.contains(name.as_str()) || renamed.iter().flatten().any(|name| names.contains(name))
     };
-    let unknown: Vec<&str> = database
-        .uses
-        .iter()
-        .filter(|name| !is_known(name))
-        .map(String::as_str)
-        .collect();
+    let uses = database.uses.iter();
+    let mut unknown: Vec<String> = uses.filter(|name| !is_known(name)).cloned().collect();
+    unknown.extend(features::unknown(&database.features, server));
     match unknown.is_empty() {
         true => Ok(()),
         false => Err(Error::new(

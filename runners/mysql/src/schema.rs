@@ -12,6 +12,7 @@ use runner_core::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::ddl;
+use crate::features;
 use crate::sql::{self, ident, literal};
 use crate::tables::Source;
 use crate::wire::{Answer, Connection};
@@ -38,6 +39,8 @@ pub(crate) struct Scripts {
     pub(crate) objects: Vec<u8>,
     /// Accounts that objects run as.
     pub(crate) definers: BTreeSet<String>,
+    /// What only some servers know.
+    pub(crate) features: BTreeSet<String>,
 }
 
 /// What a script needs of its session, whoever runs it.
@@ -58,6 +61,7 @@ pub(crate) async fn read(
         indexes: PROLOGUE.into(),
         objects: PROLOGUE.into(),
         definers: BTreeSet::new(),
+        features: BTreeSet::new(),
     };
     let mut foreign_keys = Vec::new();
     for source in sources {
@@ -66,7 +70,9 @@ pub(crate) async fn read(
             .query(format!("SHOW CREATE TABLE {}", ident(name)))
             .await
             .map_err(|err| err.while_doing(format!("read the definition of {name}")))?;
-        let split = ddl::split(name, &text(&answer, "Create Table", name)?);
+        let create = text(&answer, "Create Table", name)?;
+        scripts.features.extend(features::of_table(&create));
+        let split = ddl::split(name, &create);
         add(&mut scripts.tables, "table", name, &[split.create]);
         add(&mut scripts.indexes, "indexes", name, &split.indexes);
         foreign_keys.push((name, split.foreign_keys));
@@ -159,6 +165,9 @@ impl Writer<'_> {
                 _ => continue,
             };
             let statement = format!("SHOW CREATE {} {}", row.text(0), ident(&row.text(1)));
+            if kind == "package" {
+                self.scripts.features.insert(features::PACKAGES.to_owned());
+            }
             let object = self
                 .object(&kind, &row.text(1), &statement, column, &row.text(2))
                 .await?;

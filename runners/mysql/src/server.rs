@@ -158,6 +158,12 @@ async fn pins(connection: &mut Connection) -> Result<Vec<String>> {
     Ok(pins)
 }
 
+/// The first three numbers of a version.
+pub(crate) fn numbers(version: &str) -> [u32; 3] {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    [(); 3].map(|()| numbers.next().unwrap_or(0))
+}
+
 /// The first two numbers of a version.
 pub(crate) fn major_minor(version: &str) -> (u32, u32) {
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
@@ -179,5 +185,50 @@ mod tests {
         assert!(major_minor("5.7.22") >= OLDEST_MYSQL);
         assert!(major_minor("10.4.1") < OLDEST_MARIADB);
         assert!(major_minor("11.8.6") >= OLDEST_MARIADB);
+    }
+
+    /// As on 8.4 and later: settings that later versions know, and one that the login may not set.
+    #[tokio::test]
+    async fn settings_are_pinned_where_they_are_known_and_allowed() {
+        use crate::wire::scripted::{Said, Script, Scripted};
+        const FACTS: Said = Said::Row(&[
+            ("VERSION()", "9.4.0"),
+            ("@@global.local_infile", "0"),
+            ("@@global.log_bin", "1"),
+            ("@@global.read_only", "0"),
+            ("@@max_allowed_packet", "67108864"),
+            ("@@innodb_buffer_pool_size", "134217728"),
+        ]);
+        const KNOWN: Said = Said::Row(&[
+            ("Variable_name", "restrict_fk_on_non_standard_key"),
+            ("Value", "ON"),
+        ]);
+        const SCRIPT: Script = &[
+            ("SELECT VERSION()", FACTS),
+            ("SHOW SESSION VARIABLES", KNOWN),
+        ];
+        let patience = Duration::from_secs(20);
+        let scripted = Scripted::start("9.4.0", SCRIPT);
+        let server = Server::find(&scripted.endpoint, patience).await.unwrap();
+        assert_eq!(
+            (server.family, server.version.as_str()),
+            (Family::MySql, "9.4.0")
+        );
+        assert_eq!(
+            server.pins,
+            ["SET SESSION restrict_fk_on_non_standard_key = 0"]
+        );
+        assert!(server.has_binlog && !server.has_local_infile);
+        const MAY_NOT: Script = &[
+            ("SELECT VERSION()", FACTS),
+            ("SHOW SESSION VARIABLES", KNOWN),
+            (
+                "SET SESSION restrict_fk",
+                Said::Refused(1227, "you need SESSION_VARIABLES_ADMIN"),
+            ),
+        ];
+        let scripted = Scripted::start("9.4.0", MAY_NOT);
+        let server = Server::find(&scripted.endpoint, patience).await.unwrap();
+        assert_eq!(server.pins, [""; 0]);
     }
 }

@@ -62,13 +62,16 @@ pub(crate) const PIN_SESSION: [&str; 2] = [
 ];
 
 /// What only some servers know; each is set where it is there and the login may.
-pub(crate) const PIN_WHERE_KNOWN: [(&str, &str); 8] = [
+pub(crate) const PIN_WHERE_KNOWN: [(&str, &str); 10] = [
     ("max_execution_time", "0"),
     ("max_statement_time", "0"),
     ("information_schema_stats_expiry", "0"),
     ("idle_transaction_timeout", "0"),
     ("idle_readonly_transaction_timeout", "0"),
     ("sql_generate_invisible_primary_key", "0"),
+    // What the source had is let in: tables without a primary key, and references to keys that are not unique.
+    ("sql_require_primary_key", "0"),
+    ("restrict_fk_on_non_standard_key", "0"),
     ("system_versioning_alter_history", "'KEEP'"),
     ("print_identified_with_as_hex", "1"),
 ];

@@ -10,6 +10,8 @@ mod load;
 mod packet;
 mod rows;
 mod rsa;
+#[cfg(test)]
+pub(crate) mod scripted;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -77,6 +77,25 @@ fn an_image_has_neither_a_shell_nor_a_server_and_its_client_is_of_its_version() 
     }
 }
 
+#[test]
+fn an_image_of_mysql_or_mariadb_has_no_program_but_the_runner_and_nothing_of_a_server() {
+    for engine in ["mysql", "mariadb"] {
+        for row in world().rows(engine) {
+            let image = world().image(engine, &row.version);
+            assert_eq!(programs(&image), [""; 0], "{image}");
+            let said = run_image(&image, [].as_slice(), &[], &["--version"]).good();
+            assert!(
+                said.stdout.starts_with(&format!("{engine}-runner ")),
+                "{}",
+                said.stdout
+            );
+            let labels = "{{index .Config.Labels \"org.opencontainers.image.base.name\"}}";
+            let base = docker(["image", "inspect", "--format", labels, &image]).read();
+            assert_eq!(base.unwrap(), row.base);
+        }
+    }
+}
+
 /// Every file in a directory of programs, but the runner.
 fn programs(image: &str) -> Vec<String> {
     let created = docker(["create"]).args(world().docker_args()).arg(image);

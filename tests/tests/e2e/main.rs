@@ -19,6 +19,7 @@ mod mysql;
 mod partial;
 mod privileges;
 mod proof;
+mod redis;
 mod refusals;
 mod round_trip;
 mod smoke;

@@ -104,6 +104,27 @@ fn the_zoo_fits_a_container_without_rights_or_disk() {
 }
 
 #[test]
+fn the_zoo_of_mysql_and_mariadb_fits_a_container_without_rights_or_disk() {
+    let minio = world().minio();
+    let bucket = minio.create_bucket("mysql-zoo");
+    let seat = Seat::Container;
+    for image in ["mysql:8.0", "mariadb:10.11"] {
+        let server = world().mysql(image);
+        let database = crate::mysql::zoo(server);
+        let before = server.dump(&database, &[]);
+        let (engine, version) = image.split_once(':').unwrap();
+        let runner = world().image(engine, version);
+        let restored = fresh("zoo-restored");
+        for (database, operation) in [(&database, "backup"), (&restored, "restore")] {
+            let env = server.env_at(database, seat).and(minio.env(&bucket, seat));
+            let env = env.with("BACKUP_PATH", engine);
+            run_image(&runner, env, &HARDENED, &[operation]).good();
+        }
+        crate::mysql::assert_same(&before, &server.dump(&restored, &[]));
+    }
+}
+
+#[test]
 fn other_encodings_and_locales_come_back() {
     let server = world().postgres(17);
     let store = Directory::new();

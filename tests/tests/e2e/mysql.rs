@@ -3,10 +3,12 @@
 mod accounts;
 mod connect;
 mod consistency;
+mod cross;
 mod failures;
 mod foreign;
 mod mydumper;
 mod privileges;
+mod replica;
 mod restore;
 mod round_trip;
 
@@ -36,7 +38,7 @@ fn fresh(stem: &str) -> String {
 }
 
 /// Fills a database with everything that has gone wrong somewhere.
-fn zoo(server: &MySql) -> String {
+pub(crate) fn zoo(server: &MySql) -> String {
     let database = server.create_database("zoo");
     server.sql(&database, include_str!("mysql/zoo.sql"));
     if server.engine() == "mariadb" {
@@ -63,7 +65,7 @@ fn spread(server: &MySql, database: &str) {
 
 /// Fails with the first lines that differ.
 #[track_caller]
-fn assert_same(before: &str, after: &str) {
+pub(crate) fn assert_same(before: &str, after: &str) {
     let differing: Vec<(&str, &str)> = before
         .lines()
         .zip(after.lines())

@@ -1,11 +1,18 @@
 //! What the bench asks of an engine: a server, something big in it, and who copies it how.
 
-use super::contests::{mysql, postgresql, redis};
+use super::contests::{mongodb, mysql, postgresql, redis};
 use crate::hooks::ServerSpec;
 use crate::shell::Result;
 
 /// The engines that can be measured.
-pub(super) const ENGINES: [&str; 5] = ["postgresql", "mysql", "mariadb", "redis", "valkey"];
+pub(super) const ENGINES: [&str; 6] = [
+    "postgresql",
+    "mysql",
+    "mariadb",
+    "mongodb",
+    "redis",
+    "valkey",
+];
 
 /// One engine's contest.
 pub(super) struct Contest {
@@ -102,6 +109,7 @@ pub(super) fn of(engine: &str) -> Result<Contest> {
         "postgresql" => Ok(postgresql::contest()),
         "mysql" => Ok(mysql::contest(&mysql::MYSQL)),
         "mariadb" => Ok(mysql::contest(&mysql::MARIADB)),
+        "mongodb" => Ok(mongodb::contest()),
         "redis" => Ok(redis::contest(&redis::REDIS)),
         "valkey" => Ok(redis::contest(&redis::VALKEY)),
         engine => Err(format!("{engine} has no contest: see xtask/src/bench/contest.rs").into()),

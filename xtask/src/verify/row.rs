@@ -200,7 +200,8 @@ impl Proof<'_> {
 
     fn server(&self, host: &str) -> Result<((Server, String), String)> {
         let row = self.ground.row;
-        testbed::ready(self.ground.project, Some(&[&row.upstream]))?;
+        let images = [&[row.upstream.as_str()], self.hooks.tools()].concat();
+        testbed::ready(self.ground.project, Some(&images))?;
         let server = Server::start(&self.network, host, &row.upstream, &self.hooks.server())?;
         let version = self.hooks.server_version(&server)?;
         let said = format!("{}, which is {version}", row.upstream);

@@ -91,7 +91,7 @@ pub(super) async fn rows(context: &Context<'_>, pool: &Pool) -> Result<u64> {
 async fn loads_shapes(pool: &Pool) -> Result<bool> {
     let mut connection = pool.take().await?;
     connection
-        .execute("CREATE TEMPORARY TABLE planb_shape (g geometry NOT NULL)")
+        .execute("CREATE TEMPORARY TABLE planb_shape (id int PRIMARY KEY AUTO_INCREMENT, g geometry NOT NULL)")
         .await?;
     // POINT(1 1), as it is stored.
     let mut line = vec![0, 0, 0, 0, 1, 1, 0, 0, 0];

@@ -135,8 +135,25 @@ async fn set(connection: &mut Connection, settings: &[u8]) -> Result<()> {
             let text = String::from_utf8_lossy(settings).into_owned();
             connection.execute(without_obsolete(&text)).await
         }
+        // The other family's, which decides how literals compare.
+        Err(err) if has_code(&err, 1273) => {
+            tracing::warn!(reason = %err, "views, triggers or routines get the server's own collation of literals");
+            let text = String::from_utf8_lossy(settings).into_owned();
+            let text = without_obsolete(&without_collation(&text));
+            connection.execute(text).await
+        }
         result => result,
     }
+}
+
+/// A `SET … collation_connection = '…'` with the server's own.
+fn without_collation(settings: &str) -> String {
+    const NAME: &str = "collation_connection = ";
+    let Some((before, rest)) = settings.split_once(NAME) else {
+        return settings.to_owned();
+    };
+    let after = rest.split_once(',').map_or("", |(_, after)| after);
+    format!("{before}{NAME}DEFAULT,{after}")
 }
 
 /// A `SET … sql_mode = '…'` without the modes that are gone.
@@ -214,6 +231,16 @@ fn account_bytes(text: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_collation_gives_way_to_the_servers_own() {
+        assert_eq!(
+            without_collation(
+                "SET SESSION character_set_client = 'utf8mb4', collation_connection = 'utf8mb4_uca1400_ai_ci', sql_mode = 'ANSI'"
+            ),
+            "SET SESSION character_set_client = 'utf8mb4', collation_connection = DEFAULT, sql_mode = 'ANSI'"
+        );
+    }
 
     #[test]
     fn a_definer_is_kept_left_out_or_replaced() {

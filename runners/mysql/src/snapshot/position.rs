@@ -62,3 +62,111 @@ async fn first_understood(connection: &mut Connection, statements: &[&str]) -> O
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::scripted::{Said, Script, Scripted};
+
+    /// Answers as the manual of 8.4 shows them.
+    const FACTS_84: &[(&str, &str)] = &[
+        ("VERSION()", "8.4.6"),
+        ("@@global.local_infile", "0"),
+        ("@@global.log_bin", "1"),
+        ("@@global.read_only", "0"),
+        ("@@max_allowed_packet", "67108864"),
+        ("@@innodb_buffer_pool_size", "134217728"),
+    ];
+    const LOG: &[(&str, &str)] = &[
+        ("File", "binlog.000042"),
+        ("Position", "1337"),
+        ("Binlog_Do_DB", ""),
+        ("Binlog_Ignore_DB", ""),
+        (
+            "Executed_Gtid_Set",
+            "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77",
+        ),
+    ];
+    const SYNTAX: Said = Said::Refused(
+        1064,
+        "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version",
+    );
+    const REPLICA: &[(&str, &str)] = &[
+        ("Replica_IO_State", "Waiting for source to send event"),
+        ("Source_Host", "primary"),
+        ("Source_Log_File", "binlog.000009"),
+        ("Relay_Source_Log_File", "binlog.000008"),
+        ("Exec_Source_Log_Pos", "4711"),
+    ];
+
+    async fn ask(version: &'static str, script: Script) -> (Value, Vec<String>) {
+        let scripted = Scripted::start(version, script);
+        let patience = Duration::from_secs(20);
+        let server = Server::find(&scripted.endpoint, patience).await.unwrap();
+        let mut session = server.connect().await.unwrap();
+        let n_before = scripted.asked().len();
+        let point = position(&server, &mut session).await;
+        (point, scripted.asked().split_off(n_before))
+    }
+
+    #[tokio::test]
+    async fn servers_without_the_old_words_are_asked_by_the_new() {
+        const SCRIPT: Script = &[
+            ("SELECT VERSION()", Said::Row(FACTS_84)),
+            ("SHOW BINARY LOG STATUS", Said::Row(LOG)),
+            ("SHOW REPLICA STATUS", Said::Row(REPLICA)),
+            ("SHOW MASTER STATUS", SYNTAX),
+            ("SHOW SLAVE STATUS", SYNTAX),
+        ];
+        let (point, asked) = ask("8.4.6", SCRIPT).await;
+        assert_eq!(asked, ["SHOW BINARY LOG STATUS", "SHOW REPLICA STATUS"]);
+        assert_eq!(
+            point,
+            json!({
+                "binlog_file": "binlog.000042",
+                "binlog_position": "1337",
+                "gtid_set": "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77",
+                "source": {"host": "primary", "binlog_file": "binlog.000008", "binlog_position": "4711"},
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn servers_without_the_new_words_are_asked_by_the_old() {
+        const OLD: &[(&str, &str)] = &[
+            ("Master_Host", "primary"),
+            ("Relay_Master_Log_File", "binlog.000008"),
+            ("Exec_Master_Log_Pos", "4711"),
+        ];
+        const SCRIPT: Script = &[
+            ("SELECT VERSION()", Said::Row(FACTS_84)),
+            ("SHOW BINARY LOG STATUS", SYNTAX),
+            ("SHOW REPLICA STATUS", SYNTAX),
+            ("SHOW MASTER STATUS", Said::Row(LOG)),
+            ("SHOW SLAVE STATUS", Said::Row(OLD)),
+        ];
+        let (point, _) = ask("8.0.15", SCRIPT).await;
+        assert_eq!(point["binlog_file"], "binlog.000042");
+        assert_eq!(point["source"]["binlog_position"], "4711");
+    }
+
+    #[tokio::test]
+    async fn what_the_login_may_not_see_is_left_out() {
+        const DENIED: Said = Said::Refused(1227, "Access denied; you need REPLICATION CLIENT");
+        const SCRIPT: Script = &[
+            ("SELECT VERSION()", Said::Row(FACTS_84)),
+            ("SHOW BINARY LOG STATUS", DENIED),
+            ("SHOW REPLICA STATUS", DENIED),
+            (
+                "SELECT @@global.gtid_executed",
+                Said::Row(&[("g", "a:1-5,\nb:1")]),
+            ),
+        ];
+        let (point, asked) = ask("9.4.0", SCRIPT).await;
+        assert_eq!(point, json!({"gtid_set": "a:1-5,b:1"}));
+        // Asking in older words would not help.
+        assert!(!asked.iter().any(|it| it.contains("MASTER")), "{asked:?}");
+    }
+}

@@ -159,8 +159,10 @@ impl Case {
 
     /// Those whose names begin like this: a target, and what a restore made to fill first.
     fn databases(&self, target: &str) -> String {
-        self.server
-            .sql("", &format!("show databases like '{target}%'"))
+        let names = format!(
+            "select schema_name from information_schema.schemata where schema_name like '{target}%' order by 1"
+        );
+        self.server.sql("", &names)
     }
 
     fn sum(&self, database: &str) -> String {

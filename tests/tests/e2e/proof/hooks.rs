@@ -2,7 +2,7 @@
 
 use tests::world;
 use xtask::hooks::postgresql::{DATABASE, Postgresql, psql};
-use xtask::hooks::{Client, Hooks};
+use xtask::hooks::{Client, Hooks, mysql};
 use xtask::server::Server;
 
 #[test]
@@ -66,4 +66,69 @@ fn a_newer_client_is_told_from_the_servers_own() {
     assert!(matches!(client("17.5 (Debian)"), Client::Own(_)));
     assert!(matches!(client("16.9"), Client::StandIn(_)));
     assert!(Postgresql.client(&says, "18.0").is_err());
+}
+
+#[test]
+fn the_eye_for_mysql_sees_a_last_bit_a_lost_row_and_every_definition_account_and_grant() {
+    let mariadb = world().own_mysql("mariadb:11.8", &[]);
+    let password = mysql::PASSWORD;
+    mariadb.sql(
+        "",
+        &format!("set password for root@'%' = password('{password}')"),
+    );
+    let server = Server::at(mariadb.name(), mariadb.name());
+    let hooks = mysql::Family::MariaDb;
+    let before = hooks.create_test_data(&server).unwrap();
+    let said = hooks.verify_restored_data(&server, &before).unwrap();
+    assert!(said.contains("1 sequences, 3 accounts, "), "{said}");
+    // What is damaged, and what mends it again.
+    let damages = [
+        (
+            "update edges set f = 16777218 where id = 3",
+            "update edges set f = 16777216 where id = 3",
+            "checksum|shop.edges",
+        ),
+        (
+            "delete from no_key where a is null",
+            "insert into no_key values (null, null)",
+            "table|shop.no_key|2",
+        ),
+        (
+            "update documents set j = '{}' where id = 1002",
+            "update documents set j = '[]' where id = 1002",
+            "row|shop.documents|1002|{}",
+        ),
+        (
+            "drop index street on customers",
+            "create index street on customers (street(10))",
+            "index|shop|customers|street",
+        ),
+        (
+            "alter event yearly enable",
+            "alter event yearly disable",
+            "event|yearly",
+        ),
+        (
+            "do nextval(invoice), nextval(invoice), nextval(invoice)",
+            "alter sequence invoice restart 10043",
+            "value|shop.invoice",
+        ),
+        (
+            "revoke shop_people from 'shop_app'",
+            "grant shop_people to 'shop_app'",
+            "grant|GRANT `shop_people`",
+        ),
+        (
+            "alter database shop character set latin1",
+            "alter database shop character set utf8mb4",
+            "database|shop",
+        ),
+    ];
+    for (damage, undo, seen) in damages {
+        mysql::sql(&server, &[], &format!("use shop; {damage}")).unwrap();
+        let err = hooks.verify_restored_data(&server, &before).unwrap_err();
+        assert!(err.to_string().contains(seen), "{damage}: {err}");
+        mysql::sql(&server, &[], &format!("use shop; {undo}")).unwrap();
+    }
+    hooks.verify_restored_data(&server, &before).unwrap();
 }

@@ -8,8 +8,8 @@ use super::{Case, MARIADB, MYSQL};
 fn restored_with(case: &mut Case, target: &str, verify: &str, statement: &str) -> tests::Run {
     case.receiver = Receiver::start();
     let proxy = HttpProxy::start(world().minio().address(Seat::Host));
-    // Read after the rows.
-    proxy.trouble("indexes.sql", usize::MAX, Trouble::Stall);
+    // A table of its own artifact, while the others come in.
+    proxy.trouble("/data/medium", usize::MAX, Trouble::Stall);
     let env = case.env_through(&proxy.address()).with("DB_NAME", target);
     let env = env
         .with("RESTORE_DROP_EXISTING", "true")
@@ -19,14 +19,16 @@ fn restored_with(case: &mut Case, target: &str, verify: &str, statement: &str) -
     proxy.wait_for_troubles(1);
     let databases = case.databases(target);
     // The one that is filled is the staging database, where there is one.
-    case.server
-        .sql(databases.lines().last().unwrap(), statement);
+    let filled = databases.lines().last().unwrap();
+    let n_rows = "select count(*) from orders";
+    while run.is_running() && case.server.try_sql(filled, n_rows).as_deref() != Ok("3") {}
+    case.server.sql(filled, statement);
     proxy.calm();
     run.wait()
 }
 
 fn a_row_that_changed_is_noticed(image: &'static str) {
-    let mut case = Case::small(image);
+    let mut case = Case::medium(image);
     case.backed_up();
     let update = "update orders set text = 'won' where id = 1";
     for statement in [

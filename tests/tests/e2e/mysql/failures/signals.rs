@@ -54,7 +54,7 @@ fn a_signal_ends_a_backup_even_when_the_store_is_away() {
     assert_eq!(case.bucket.manifests(), []);
 }
 
-/// The definitions are read before there are tables, then the rows, then indexes, then views.
+/// Definitions are read before there are tables, then those of indexes, then rows.
 fn a_restore_that_is_stopped_at(
     object: &'static str,
     signal: &str,

@@ -1,0 +1,121 @@
+//! Restoring: everything checked, then keys replayed over several connections, then read back and compared.
+
+mod load;
+mod place;
+mod proof;
+
+use runner_core::engine::{Foreign, Restored, Target, Verify};
+use runner_core::error::{Error, Kind, Result};
+use runner_core::manifest::Manifest;
+use runner_core::source::Backup;
+use runner_core::stream::ByteStream;
+use runner_core::workers::unless_cancelled;
+
+use crate::acl;
+use crate::details::{Details, highest_database, only_database};
+use crate::dump::{ACL, RDB};
+use crate::engine::Site;
+use load::{Loaded, Loading};
+use place::Place;
+
+/// Refuses what cannot succeed, touching nothing.
+pub(crate) async fn check(site: &Site, manifest: &Manifest, target: &Target) -> Result<()> {
+    find(site, manifest, target).await.map(drop)
+}
+
+async fn find(site: &Site, manifest: &Manifest, target: &Target) -> Result<Place> {
+    let details = Details::of(manifest)?;
+    let server = site.server().await?;
+    let place = Place::find(server, only_database(manifest)?, target).await?;
+    place.check_version(details.version())?;
+    place.check_reach(highest_database(manifest)).await?;
+    place.check_empty(details.n_functions > 0).await?;
+    Ok(place)
+}
+
+/// Restores a backup of ours.
+pub(crate) async fn ours(site: &Site, backup: &Backup, target: &Target) -> Result<Restored> {
+    let manifest = backup.manifest();
+    let place = find(site, manifest, target).await?;
+    let named = |name: &str| {
+        let mut artifacts = backup.artifacts().iter();
+        artifacts.find(|it| manifest.name(it).starts_with(name))
+    };
+    let rdb = named(RDB)
+        .ok_or_else(|| Error::new(Kind::Integrity, format!("manifest.json: no artifact {RDB}")))?;
+    let body = backup.open(rdb, target.progress.clone());
+    target.progress.begin("restore keys", rdb.logical_bytes);
+    let mut restored = fill(&place, body, Some(manifest), target).await?;
+    if let Some(users) = named(ACL).filter(|_| site.options.acl && place.is_whole()) {
+        let body = backup.open(users, target.progress.clone());
+        let mut connection = place.server.connect().await?;
+        let n_made = acl::restore(&mut connection, body).await?;
+        restored.summary.push_str(&format!(", {n_made} users made"));
+    }
+    Ok(restored)
+}
+
+/// Restores an RDB that a server or a stock tool wrote.
+pub(crate) async fn foreign(site: &Site, foreign: Foreign, target: &Target) -> Result<Restored> {
+    if !foreign.name.to_ascii_lowercase().ends_with(".rdb") {
+        return Err(Error::new(
+            Kind::Unfit,
+            format!(
+                "{:?} is neither a backup of ours nor an .rdb of Redis or Valkey",
+                foreign.name
+            ),
+        ));
+    }
+    let server = site.server().await?;
+    let place = Place::find(server, None, target).await?;
+    place.check_empty(true).await?;
+    target.progress.begin("restore keys", 0);
+    let restored = fill(&place, foreign.body, None, target).await;
+    restored.map_err(|err| err.while_doing(format!("restore {}", foreign.name)))
+}
+
+/// Replays an RDB, then holds the server to it.
+async fn fill(
+    place: &Place,
+    rdb: ByteStream,
+    manifest: Option<&Manifest>,
+    target: &Target,
+) -> Result<Restored> {
+    let loading = Loading { place, target };
+    let loaded = loading.run(rdb).await?;
+    if let Some(manifest) = manifest {
+        loaded.all.check_source(&manifest.tallies())?;
+    }
+    let n_verified = match target.verify {
+        Verify::None => 0,
+        verify => {
+            let proven = proof::check(place, &loaded, target, verify);
+            let proven = unless_cancelled(&target.cancel, proven).await;
+            proven.map_err(|err| {
+                err.while_doing(format!(
+                    "{} keys were restored into {} and stay there",
+                    loaded.n_sent,
+                    place.title()
+                ))
+            })?
+        }
+    };
+    Ok(Restored {
+        n_verified,
+        rows: loaded.n_sent,
+        summary: summary(place, &loaded),
+    })
+}
+
+fn summary(place: &Place, loaded: &Loaded) -> String {
+    let mut text = format!("restored into {}", place.title());
+    if loaded.n_expired > 0 {
+        let n_expired = loaded.n_expired;
+        text.push_str(&format!(", without {n_expired} keys whose time was over"));
+    }
+    let n_functions = loaded.wanted.n_functions();
+    if n_functions > 0 {
+        text.push_str(&format!(", {n_functions} libraries of functions"));
+    }
+    text
+}
