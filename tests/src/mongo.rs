@@ -14,11 +14,12 @@ const PASSWORD: &str = "s3cret & 'sound': 100%/@";
 const READY: Duration = Duration::from_secs(120);
 const VERSION: &str = "7.0";
 
-/// In a script, `tool` is a stock tool that is logged in.
+/// In a script, `tool` is a stock tool that is logged in. Upstream's image first starts a server for itself alone, on the
+/// loopback address: hence the container's own name.
 const LOGIN: &str = r#"
 tool() {
   program=$1; shift
-  "$program" --quiet --config=/tmp/login.yaml --host=127.0.0.1 --username=root --authenticationDatabase=admin "$@"
+  "$program" --quiet --config=/tmp/login.yaml --host="$(hostname)" --username=root --authenticationDatabase=admin "$@"
 }
 login=$(mktemp)
 cat >$login <<'END'

@@ -112,6 +112,15 @@ async fn secrets_do_not_come_back_from_stderr() {
 }
 
 #[tokio::test]
+async fn what_a_fed_tool_says_on_its_way_is_heard_without_secrets() {
+    let secret = Secret::new("hunter2hunter2");
+    let tool = sh("cat >/dev/null; echo '3 failed, says hunter2hunter2' >&2").masked(&secret);
+    let (finished, said) = tool.write_and_hear(blocks(3, 10), &never()).await.unwrap();
+    assert!(finished.read_all_input);
+    assert_eq!(said, "3 failed, says ***");
+}
+
+#[tokio::test]
 async fn the_environment_holds_only_what_was_set() {
     let tool = Tool::new("env").env("PGHOST", "db");
     let output = tool.run(&never()).await.unwrap();
