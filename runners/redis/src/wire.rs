@@ -135,16 +135,6 @@ impl Connection {
         }
     }
 
-    /// The next line, without its end.
-    pub(crate) async fn line(&mut self) -> Result<Bytes> {
-        loop {
-            if let Some(line) = reply::line(&mut self.buf) {
-                return Ok(line);
-            }
-            self.fill().await?;
-        }
-    }
-
     /// Reads what the socket has.
     async fn fill(&mut self) -> Result<()> {
         let wanted = reply::missing(&self.buf).clamp(READ_BYTES / 4, 64 * READ_BYTES);

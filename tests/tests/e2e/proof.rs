@@ -115,7 +115,8 @@ fn assert_steps(run: &Run, marks: &str) {
 
 #[test]
 fn a_client_older_than_the_server_fails_the_image_and_cleans_up() {
-    let versions = table("13", "postgres:13", "postgres:18");
+    let newer = "upstream = \"postgres:18\"\nbase = \"postgres:13\"";
+    let versions = table("13", "upstream = \"postgres:13\"", newer);
     let proof = Proof::of(
         "postgresql:13",
         &["--versions", versions.path().to_str().unwrap()],

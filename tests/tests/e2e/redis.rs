@@ -69,7 +69,10 @@ fn beside_the_digest(server: &Redis) -> String {
     let groups = server.run("XINFO GROUPS stream\nXPENDING stream g1");
     let functions = match server.image {
         "redis:6" => String::new(),
-        _ => server.run("FUNCTION LIST WITHCODE"),
+        // In no order of their own.
+        _ => server.run(
+            "FUNCTION LIST LIBRARYNAME first WITHCODE\nFUNCTION LIST LIBRARYNAME second WITHCODE",
+        ),
     };
     let ends = match server.image {
         "redis:6" => String::new(),

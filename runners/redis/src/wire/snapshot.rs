@@ -1,15 +1,21 @@
 //! The snapshot that a master sends to a new replica: where it begins, and where it ends.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::stream::ByteStream;
 
-use super::Connection;
+use super::{Connection, reply};
 
 /// Bytes of the mark that ends a snapshot whose length nobody knew.
 const MARK_BYTES: usize = 40;
+
+/// How long a server may say nothing to its replica: as `repl-timeout` unless set. While it makes a snapshot it sends an
+/// empty line each second.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// How much is to come.
 #[derive(Debug, PartialEq)]
@@ -36,11 +42,18 @@ impl Connection {
     /// The next line with something in it: empty ones say that the server is still there.
     pub(crate) async fn line_with_something(&mut self) -> Result<Bytes> {
         loop {
-            let line = self.line().await?;
-            if !line.is_empty() {
-                return Ok(line);
+            match reply::line(&mut self.buf) {
+                Some(line) if line.is_empty() => {}
+                Some(line) => return Ok(line),
+                None => self.fill_soon().await?,
             }
         }
+    }
+
+    /// Reads what the socket has, which must not be long in coming.
+    async fn fill_soon(&mut self) -> Result<()> {
+        let address = self.address.clone();
+        within(SILENCE, &address, self.fill()).await
     }
 
     /// The snapshot that was asked for; the stream ends well only when all of it came.
@@ -66,7 +79,7 @@ impl Connection {
             Rest::Nothing | Rest::Bytes(0) => Ok(None),
             Rest::Bytes(n_bytes) => {
                 if self.buf.is_empty() {
-                    self.fill().await?;
+                    self.fill_soon().await?;
                 }
                 let most = usize::try_from(n_bytes).unwrap_or(usize::MAX);
                 let part = self.buf.split_to(self.buf.len().min(most)).freeze();
@@ -86,7 +99,7 @@ impl Connection {
                         let part = self.buf.split_to(n_bytes).freeze();
                         return Ok(Some((part, Rest::Until(mark))));
                     }
-                    self.fill().await?;
+                    self.fill_soon().await?;
                 }
             }
         }
@@ -106,9 +119,36 @@ impl Connection {
     }
 }
 
+/// What is read, unless it takes longer than a living server would.
+async fn within<T>(
+    silence: Duration,
+    address: &str,
+    read: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let read = tokio::time::timeout(silence, read).await;
+    read.unwrap_or_else(|_| {
+        Err(Error::new(
+            Kind::Unreachable,
+            format!("{address} has said nothing for {} s", silence.as_secs()),
+        ))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_falls_silent_is_given_up() {
+        let silent = within(
+            Duration::from_millis(1),
+            "db:6379",
+            std::future::pending::<Result<()>>(),
+        );
+        let err = silent.await.unwrap_err();
+        assert_eq!(err.kind(), Kind::Unreachable);
+        assert!(err.to_string().contains("db:6379 has said nothing"));
+    }
 
     #[test]
     fn a_snapshot_says_its_length_or_its_end() {

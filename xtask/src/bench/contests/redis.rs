@@ -23,14 +23,8 @@ pub(in super::super) const VALKEY: Family = Family {
 };
 
 pub(in super::super) fn contest(family: &Family) -> Contest {
-    let args = [
-        "--requirepass",
-        PASSWORD,
-        "--save",
-        "",
-        "--enable-debug-command",
-        "yes",
-    ];
+    // Saves now and then, as servers do unless told otherwise.
+    let args = ["--requirepass", PASSWORD, "--enable-debug-command", "yes"];
     Contest {
         title: family.title,
         version: family.version,
@@ -60,7 +54,8 @@ const CHORES: Chores = Chores {
     ),
     describe: "redis-cli -h $HOST info | tr -d '\\r' | awk -F: '/^(redis|valkey)_version|^used_memory_human/ {print $2}' | paste -sd, ",
     sum: "redis-cli -h $ON dbsize; redis-cli -h $ON debug digest",
-    settle: "true",
+    // So that it does not save while it is measured.
+    settle: "redis-cli -h $HOST save >/dev/null",
     create_target: "redis-cli -h $TARGET_HOST flushall >/dev/null",
     drop_target: "redis-cli -h $TARGET_HOST flushall >/dev/null",
 };
