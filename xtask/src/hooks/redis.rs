@@ -32,7 +32,7 @@ impl Hooks for Family {
             ready: vec![
                 "sh",
                 "-c",
-                "cli=$(command -v valkey-cli redis-cli | head -n1); $cli ping | grep -q PONG",
+                "$(command -v valkey-cli || command -v redis-cli) ping | grep -q PONG",
             ],
         }
     }
