@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use memchr::memchr2;
+
 /// A double is exact to so many digits, whoever reads it.
 const EXACT_DIGITS: usize = 15;
 /// Stands for a number whose last digits are not to be had again.
@@ -38,10 +40,10 @@ impl Provable {
         while !part.is_empty() {
             let is_json = self.json.get(self.column) == Some(&true);
             // Tabs and line ends of values are escaped.
-            let end = part.iter().position(|byte| matches!(byte, b'\t' | b'\n'));
+            let end = memchr2(b'\t', b'\n', part);
             let (value, rest) = part.split_at(end.unwrap_or(part.len()));
             match is_json {
-                true => value.iter().for_each(|byte| self.json_byte(*byte, out)),
+                true => self.json(value, out),
                 false => out.extend_from_slice(value),
             }
             if let Some(separator) = rest.first() {
@@ -62,8 +64,29 @@ impl Provable {
         }
     }
 
+    fn json(&mut self, mut value: &[u8], out: &mut Vec<u8>) {
+        while !value.is_empty() {
+            // Runs in which nothing can change are most of a document.
+            let n_bytes = match () {
+                () if self.escaped || self.string_escaped || !self.number.is_empty() => 0,
+                () if self.in_string => memchr2(b'"', b'\\', value).unwrap_or(value.len()),
+                () => {
+                    let at = value.iter().position(|byte| !is_plain(*byte));
+                    at.unwrap_or(value.len())
+                }
+            };
+            let (run, rest) = value.split_at(n_bytes);
+            out.extend_from_slice(run);
+            let Some((byte, rest)) = rest.split_first() else {
+                return;
+            };
+            self.json_byte(*byte, out);
+            value = rest;
+        }
+    }
+
     fn json_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if !self.in_string && matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+        if !self.in_string && is_of_number(byte) {
             self.number.push(byte);
             return;
         }
@@ -90,6 +113,15 @@ impl Provable {
         }
         self.number.clear();
     }
+}
+
+fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+/// Neither of a number nor what begins something, outside of strings.
+fn is_plain(byte: u8) -> bool {
+    !is_of_number(byte) && !matches!(byte, b'"' | b'\\')
 }
 
 /// Also of what only looks like a number, such as the `e` of `true`: then it is exact.
