@@ -261,7 +261,7 @@ fn a_flush_of_tables_that_waits_for_the_backup_does_not_stop_it() {
         });
         let env = env.unwrap();
         let restored = fresh("flushed-restored");
-        super::run(&server, &restored, "restore", env).good();
+        run(&server, &restored, "restore", env).good();
         assert_eq!(
             server.sql(
                 &restored,
