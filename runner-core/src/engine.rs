@@ -80,6 +80,25 @@ pub struct Scope {
     pub cancel: CancellationToken,
 }
 
+impl Scope {
+    /// Refuses patterns that match none of `names`: a slip would leave out of the backup what was meant to be in it.
+    /// `what` is the engine's word for what they name, such as `table`.
+    pub fn refuse_unmatched(&self, names: &[String], what: &str) -> Result<()> {
+        for (key, patterns) in [
+            ("INCLUDE_TABLES", &self.include),
+            ("EXCLUDE_TABLES", &self.exclude),
+        ] {
+            let unmatched = patterns.unmatched(names.iter().map(String::as_str));
+            if !unmatched.is_empty() {
+                let unmatched = unmatched.join(", ");
+                let text = format!("{key}: no {what} matches {unmatched}");
+                return Err(Error::new(Kind::Config, text));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Where a restore goes, and how.
 #[derive(Clone, Debug)]
 pub struct Target {

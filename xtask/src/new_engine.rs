@@ -308,7 +308,7 @@ mod tests {
     #[test]
     fn what_is_written_is_formatted_whatever_the_engine_is_called() {
         let tree = tree();
-        for name in ["mssql", "valkey"] {
+        for name in ["mssql", "oracle"] {
             add(tree.path(), &options(name)).unwrap();
             let main = tree.path().join(format!("runners/{name}/src/main.rs"));
             let hooks = tree.path().join(format!("xtask/src/hooks/{name}.rs"));

@@ -96,7 +96,7 @@ impl MongoDump {
             );
             n_bytes.insert(database.clone(), self.server.data_bytes(&database).await);
         }
-        refuse_unmatched(scope, &seen)?;
+        scope.refuse_unmatched(&seen, "collection")?;
         if self.torn.is_none() {
             let parallel = parallel(scope.parallelism);
             let total = n_bytes.values().sum();
@@ -315,19 +315,4 @@ fn refuse_halves(scope: &Scope) -> Result<()> {
             "{key}: an archive of mongodump holds definitions and documents together; leave it out"
         ),
     ))
-}
-
-fn refuse_unmatched(scope: &Scope, seen: &[String]) -> Result<()> {
-    for (key, patterns) in [
-        ("INCLUDE_TABLES", &scope.include),
-        ("EXCLUDE_TABLES", &scope.exclude),
-    ] {
-        let unmatched = patterns.unmatched(seen.iter().map(String::as_str));
-        if !unmatched.is_empty() {
-            let unmatched = unmatched.join(", ");
-            let what = format!("{key}: no collection matches {unmatched}");
-            return Err(Error::new(Kind::Config, what));
-        }
-    }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! A backup: the moment held open, the plan of what to read in it, and whether definitions stayed as they were.
 
+mod found;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -15,13 +17,14 @@ use runner_core::stream::BLOCK_BYTES;
 use crate::details::{DatabaseDetails, Details};
 use crate::options::Options;
 use crate::plan::{self, Unit};
-use crate::rows::{self, Select, component};
+use crate::rows::{self, Select};
 use crate::schema::{self, Scripts, Sequences};
 use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
 use crate::{accounts, cut, features, privileges, sql};
+use found::{Found, look, refuse_changed};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -53,18 +56,6 @@ impl Work {
     }
 }
 
-/// A database before its snapshot.
-struct Found {
-    details: DatabaseDetails,
-    /// Tables whose rows are wanted.
-    wanted: Vec<Source>,
-    /// All tables, whose definitions are wanted.
-    all: Vec<Source>,
-    /// `None` for `DATA_ONLY`. Read before tables without transactions are locked: once they are, somebody's `FLUSH
-    /// TABLES` waits for us, and whoever wants to open them waits for that.
-    scripts: Option<Scripts>,
-}
-
 impl MyDump {
     /// Looks what there is, takes the snapshot, then plans.
     pub(crate) async fn begin(
@@ -81,7 +72,7 @@ impl MyDump {
         for name in &names {
             found.push(look(&mut catalog, scope, name, all, &mut seen).await?);
         }
-        refuse_unmatched(scope, &seen)?;
+        scope.refuse_unmatched(&seen, "table")?;
         let lockable: Vec<Lockable> = found.iter().flat_map(Found::lockable).collect();
         if options.refuse_nontransactional {
             snapshot::refuse_nontransactional(&lockable)?;
@@ -329,110 +320,4 @@ impl Dump for MyDump {
             details,
         })
     }
-}
-
-impl Found {
-    fn lockable(&self) -> impl Iterator<Item = Lockable> {
-        self.wanted.iter().map(|source| Lockable {
-            database: self.details.name.clone(),
-            table: source.table.name.clone(),
-            is_transactional: source.is_transactional,
-        })
-    }
-}
-
-/// What a database holds and what of it is wanted; all names of tables go to `seen`.
-async fn look(
-    catalog: &mut Connection,
-    scope: &Scope,
-    name: &str,
-    all: bool,
-    seen: &mut Vec<String>,
-) -> Result<Found> {
-    let (charset, collation) = tables::charset(catalog, name).await?;
-    let mut details = DatabaseDetails {
-        name: name.to_owned(),
-        prefix: match all {
-            true => format!("{}/", component(name)),
-            false => String::new(),
-        },
-        charset,
-        collation,
-        has_schema: scope.content != Content::DataOnly,
-        ..DatabaseDetails::default()
-    };
-    let all = tables::read(catalog, name).await?;
-    let mut wanted = Vec::new();
-    for source in &all {
-        let plain = details.plain_name(&source.table.name);
-        let included = scope.include.is_empty() || scope.include.matches(&plain);
-        if included && !scope.exclude.matches(&plain) && scope.content != Content::SchemaOnly {
-            wanted.push(source.clone());
-        } else {
-            let name = details.data_name(&source.table);
-            details.without_rows.push(name);
-        }
-        seen.push(plain);
-    }
-    details.uses = all.iter().flat_map(|source| source.uses.clone()).collect();
-    details.uses.insert(details.collation.clone());
-    details.tables = wanted.iter().map(|source| source.table.clone()).collect();
-    let scripts = match details.has_schema {
-        true => Some(schema::read(catalog, name, &all).await?),
-        false => None,
-    };
-    Ok(Found {
-        details,
-        wanted,
-        all,
-        scripts,
-    })
-}
-
-/// A snapshot covers rows and no definitions: a change of one on the way would make a backup of two moments.
-fn refuse_changed(database: &str, before: &[Source], now: &[Source]) -> Result<()> {
-    let stamps: BTreeMap<&str, &str> = now
-        .iter()
-        .map(|source| (source.table.name.as_str(), source.stamp.as_str()))
-        .collect();
-    let changed: Vec<String> = before
-        .iter()
-        .filter_map(|source| {
-            let what = match stamps.get(source.table.name.as_str()) {
-                None => "is gone",
-                Some(stamp) if *stamp != source.stamp => "has another definition",
-                Some(_) => return None,
-            };
-            Some(format!(
-                "{} {what}",
-                sql::display_name(database, &source.table.name)
-            ))
-        })
-        .collect();
-    match changed.is_empty() {
-        true => Ok(()),
-        false => Err(Error::new(
-            Kind::Unreachable,
-            format!(
-                "definitions changed during the backup, which would not be of one moment: {}; run it again when no ALTER, DROP, TRUNCATE or RENAME is under way",
-                changed.join(", ")
-            ),
-        )),
-    }
-}
-
-fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
-    for (key, patterns) in [
-        ("INCLUDE_TABLES", &scope.include),
-        ("EXCLUDE_TABLES", &scope.exclude),
-    ] {
-        let unmatched = patterns.unmatched(names.iter().map(String::as_str));
-        if !unmatched.is_empty() {
-            return Err(Error::new(
-                Kind::Config,
-                format!("{key}: no table matches {}", unmatched.join(", ")),
-            ));
-        }
-    }
-    Ok(())
 }

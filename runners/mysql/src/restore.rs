@@ -151,7 +151,7 @@ pub(crate) async fn run(site: &Site, backup: &Backup, target: &Target) -> Result
             .await
             .map_err(|err| match names.is_empty() {
                 true => err,
-                false => err.while_doing(format!("{} are restored and stay", names.join(", "))),
+                false => err.while_doing(format!("{}, which stays; then", names.join("; "))),
             })?;
         restored.n_verified += done.n_verified;
         restored.rows += done.rows;

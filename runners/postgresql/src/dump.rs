@@ -84,7 +84,7 @@ impl PgDump {
         for n in 0..dump.databases.len() {
             dump.plan_database(n, server, scope, &mut seen).await?;
         }
-        refuse_unmatched(scope, &seen)?;
+        scope.refuse_unmatched(&seen, "table")?;
         // What every restore needs first is read first; then the largest, so that none is left alone at the end.
         dump.pieces.sort_by_key(|piece| {
             let is_rows = matches!(piece.kind, "rows" | "small");
@@ -281,22 +281,6 @@ pub(crate) fn job(prefix: &str, table: &Table, range: Option<&str>) -> Job {
         table.copy_format(),
         format!("{}.{}", component(&table.schema), component(&table.name)),
     )
-}
-
-fn refuse_unmatched(scope: &Scope, names: &[String]) -> Result<()> {
-    for (key, patterns) in [
-        ("INCLUDE_TABLES", &scope.include),
-        ("EXCLUDE_TABLES", &scope.exclude),
-    ] {
-        let unmatched = patterns.unmatched(names.iter().map(String::as_str));
-        if !unmatched.is_empty() {
-            return Err(Error::new(
-                Kind::Config,
-                format!("{key}: no table matches {}", unmatched.join(", ")),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// The least and the greatest key of large tables that have one, where ranges are cut by key.

@@ -162,7 +162,7 @@ pub(crate) async fn run(engine: &Postgres, backup: &Backup, target: &Target) -> 
             .await
             .map_err(|err| match names.is_empty() {
                 true => err,
-                false => err.while_doing(format!("{} are restored and stay", names.join(", "))),
+                false => err.while_doing(format!("{}, which stays; then", names.join("; "))),
             })?;
         restored.n_verified += done.n_verified;
         restored.rows += done.rows;

@@ -26,6 +26,8 @@ pub(super) struct Contest {
     pub server: ServerSpec,
     pub target: Target,
     pub peers: Peers,
+    /// The variable that tells scripts the server's host.
+    pub host: &'static str,
     /// What scripts need to log in, as superuser.
     pub login: Vec<(&'static str, String)>,
     /// What the runner needs, beside the host, to reach the database of this name.
@@ -51,7 +53,7 @@ pub(super) enum Peers {
     Service(&'static str),
 }
 
-/// Bash for what is not measured, in the peers' image, with `$HOST`.
+/// Bash for what is not measured, in the peers' image.
 pub(super) struct Chores {
     /// Fills the database `$DB` with `$ROWS` rows.
     pub fill: &'static str,

@@ -94,10 +94,10 @@ impl<'a> Ground<'a> {
         let rows = self.options.n_rows(self.contest);
         let (title, unit) = (self.contest.title, self.contest.unit);
         println!("  filling a database with {rows} {unit} …");
-        self.chore(self.contest.chores.fill)?;
         self.chore(&format!(
             "rclone mkdir --s3-no-check-bucket=false s3:{BUCKET}"
         ))?;
+        self.chore(self.contest.chores.fill)?;
         let described = self.chore(self.contest.chores.describe)?;
         Ok(Facts {
             line: format!("{title} {described}, {rows} {unit}"),
@@ -174,8 +174,7 @@ impl<'a> Ground<'a> {
             .with(&self.contest.login)
             .with(&self.minio.rclone())
             .args([
-                format!("--env=HOST={}", self.server.host()),
-                format!("--env=PGHOST={}", self.server.host()),
+                format!("--env={}={}", self.contest.host, self.server.host()),
                 format!("--env=TARGET_HOST={}", self.target.host()),
                 format!("--env=DB={DATABASE}"),
                 format!("--env=TARGET={TARGET}"),

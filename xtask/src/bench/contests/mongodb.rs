@@ -22,6 +22,7 @@ pub(in super::super) fn contest() -> Contest {
         server,
         target: Target::Database,
         peers: Peers::Upstream,
+        host: "HOST",
         login: vec![("MONGO_PASSWORD", PASSWORD.into())],
         settings,
         chores: CHORES,

@@ -50,6 +50,7 @@ pub(in super::super) fn contest(family: &Family) -> Contest {
         },
         target: Target::Database,
         peers: Peers::Service("by-hand-mysql"),
+        host: "HOST",
         login: vec![("MYSQL_PWD", PASSWORD.into())],
         settings,
         chores: CHORES,

@@ -36,6 +36,7 @@ pub(in super::super) fn contest() -> Contest {
         },
         target: Target::Database,
         peers: Peers::Upstream,
+        host: "PGHOST",
         login: login.collect(),
         settings: environment,
         chores: CHORES,

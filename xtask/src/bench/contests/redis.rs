@@ -38,6 +38,7 @@ pub(in super::super) fn contest(family: &Family) -> Contest {
         },
         target: Target::Server,
         peers: Peers::Upstream,
+        host: "HOST",
         login: vec![("REDISCLI_AUTH", PASSWORD.into())],
         settings: |_| vec![("DB_PASSWORD", PASSWORD.into())],
         chores: CHORES,
@@ -50,7 +51,7 @@ const CHORES: Chores = Chores {
         "cat >/scratch/keys.awk <<'END'\n",
         include_str!("redis/keys.awk"),
         "END\nawk -v n=$ROWS -f /scratch/keys.awk >/scratch/commands; redis-cli -h $HOST --pipe </scratch/commands; \
-         rclone mkdir --s3-no-check-bucket=false s3:bench; rclone copyto /scratch/commands s3:bench/commands"
+         rclone copyto /scratch/commands s3:bench/commands"
     ),
     describe: "redis-cli -h $HOST info | tr -d '\\r' | awk -F: '/^(redis|valkey)_version|^used_memory_human/ {print $2}' | paste -sd, ",
     sum: "redis-cli -h $ON dbsize; redis-cli -h $ON debug digest",
