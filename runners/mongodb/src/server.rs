@@ -1,5 +1,7 @@
 //! The server: reached with patience, asked once what it is and can do, and what it holds.
 
+mod hello;
+
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
@@ -11,32 +13,13 @@ use runner_core::secret::Secret;
 use runner_core::{socket, tls};
 
 use crate::address::Address;
+use hello::Hello;
+pub(crate) use hello::Topology;
 
-/// The wire protocol of MongoDB 4.4, the oldest that is served.
-const OLDEST_WIRE: i32 = 9;
 /// How long a server may take to answer in TLS; one that does not speak it may say nothing at all.
 const HANDSHAKE: Duration = Duration::from_secs(2);
 /// What the server keeps for itself.
 pub(crate) const OWN_DATABASES: [&str; 3] = ["admin", "config", "local"];
-
-/// How the server is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Topology {
-    Standalone,
-    ReplicaSet,
-    /// Reached through a `mongos`.
-    Sharded,
-}
-
-impl Topology {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Standalone => "standalone",
-            Self::ReplicaSet => "replica set",
-            Self::Sharded => "sharded cluster",
-        }
-    }
-}
 
 /// What a look at the server told.
 #[derive(Clone, Debug)]
@@ -80,18 +63,15 @@ impl Server {
         };
         let build = ask("buildInfo").await?;
         let version = build.get_str("version").unwrap_or("unknown").to_owned();
-        if hello.get_i32("maxWireVersion").unwrap_or(0) < OLDEST_WIRE {
+        let Hello {
+            topology,
+            is_writable,
+            is_served,
+        } = Hello::read(&hello);
+        if !is_served {
             let what = format!("MongoDB {version} is not served; 4.4 and later are");
             return Err(Error::new(Kind::Unfit, what));
         }
-        let topology = match hello.get_str("msg") {
-            Ok("isdbgrid") => Topology::Sharded,
-            _ if hello.contains_key("setName") => Topology::ReplicaSet,
-            _ => Topology::Standalone,
-        };
-        let is_writable = ["isWritablePrimary", "ismaster"]
-            .iter()
-            .any(|name| hello.get_bool(name).unwrap_or(false));
         Ok(Self {
             address: address.clone(),
             client,
