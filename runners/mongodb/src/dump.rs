@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::{StreamExt, TryStreamExt};
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Data;
@@ -16,7 +17,7 @@ use crate::archive::{Archive, Namespace, watch};
 use crate::details::{DatabaseDetails, Details, matches};
 use crate::options::{Oplog, Options, Users};
 use crate::server::{Server, Topology};
-use crate::tools::Tools;
+use crate::tools::{Tools, judge};
 
 /// The artifact that holds everything, where the oplog makes it one moment's.
 const ALL: &str = "all.archive";
@@ -154,6 +155,7 @@ impl Dump for MongoDump {
 
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let body = self.tool(piece)?.read(&self.cancel).await?;
+        let body = body.map_err(judge).boxed();
         let proof = Proof::default();
         let (name, told) = (piece.name.clone(), proof.clone());
         let found = Arc::clone(&self.found);

@@ -8,7 +8,7 @@ use runner_core::tool::Tool;
 
 use crate::archive::{Archive, Namespace, empty, only_oplog};
 use crate::server::Server;
-use crate::tools::{Tools, literal};
+use crate::tools::{Tools, judge, literal};
 
 /// What every step of a restore needs.
 pub(crate) struct Context<'a> {
@@ -120,7 +120,8 @@ impl Context<'_> {
 
     /// Feeds it, and judges its exit and its counts.
     pub(crate) async fn feed(&self, tool: Tool, body: ByteStream) -> Result<()> {
-        let (finished, said) = tool.write_and_hear(body, &self.target.cancel).await?;
+        let fed = tool.write_and_hear(body, &self.target.cancel).await;
+        let (finished, said) = fed.map_err(judge)?;
         if !finished.read_all_input {
             let what = "mongorestore left before the end of the archive";
             return Err(Error::new(Kind::Tool, what));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use runner_core::engine::{Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::{Tally, compare};
@@ -12,6 +12,7 @@ use runner_core::stream::ByteStream;
 use super::Context;
 use crate::archive::{Archive, BUCKETS, list, watch};
 use crate::details::{Collection, DatabaseDetails};
+use crate::tools::judge;
 
 /// What one database must hold.
 pub(crate) struct Expected {
@@ -146,7 +147,8 @@ async fn dump(context: &Context<'_>, database: &str) -> Result<ByteStream> {
         format!("--db={database}"),
         format!("--numParallelCollections={n}"),
     ]);
-    tool.read(&context.target.cancel).await
+    let body = tool.read(&context.target.cancel).await?;
+    Ok(body.map_err(judge).boxed())
 }
 
 /// Walks every document of it.
