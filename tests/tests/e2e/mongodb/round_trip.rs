@@ -134,6 +134,21 @@ fn every_database_of_a_server_comes_back_each_with_its_own_archive() {
     server.import(&b, "later", r#"{"_id":1}"#);
     run(&server, "*", "restore", drop).good();
     assert_eq!([server.content(&a), server.content(&b)], before);
+    let only = store.env().with("RESTORE_TABLES", format!("{a}.types"));
+    let filled = run(&server, "*", "restore", only.clone()).ended(1);
+    let message = filled.stderr;
+    assert!(
+        message.contains(&a) && !message.contains(&format!("database \\\"{b}")),
+        "{message}"
+    );
+    run(
+        &server,
+        "*",
+        "restore",
+        only.with("RESTORE_DROP_EXISTING", "true"),
+    )
+    .good();
+    assert_eq!([server.content(&a), server.content(&b)], before);
     let other = world().own_mongo(&[]);
     run(&other, &b, "restore", store.env()).good();
     assert_eq!(other.content(&b), before[1]);
