@@ -104,3 +104,6 @@ fn oplog(manifest: &Manifest, details: &Details, decode: &str) -> String {
         read(decode, archive)
     )
 }
+
+#[cfg(test)]
+mod tests;

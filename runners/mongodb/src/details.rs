@@ -4,7 +4,8 @@ use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::{Artifact, Manifest};
 use runner_core::patterns::Patterns;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::archive::Namespace;
 
@@ -40,7 +41,8 @@ pub(crate) struct Collection {
     pub(crate) name: String,
     /// `collection`, `view` or `timeseries`.
     pub(crate) kind: String,
-    /// Options and indexes, without what is another in every database.
+    /// Options and indexes, without what is another in every database; empty where nothing is known of them.
+    #[serde(default, deserialize_with = "text")]
     pub(crate) definition: String,
     /// Whether the backup's oplog makes, drops or defines it anew.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -140,4 +142,12 @@ pub(crate) fn matches(patterns: &Patterns, database: &str, collection: &str) -> 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// Early backups kept a definition as an object, in which the order of an index's fields was lost.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        _ => String::new(),
+    })
 }

@@ -101,8 +101,12 @@ impl Expected {
         database: &str,
         replayed: bool,
     ) -> Result<()> {
+        let is_unknown = |it: &Collection| it.definition.is_empty();
+        let is_other = |it: &Collection| replayed && it.redefined;
         let lasting = self.collections.iter();
-        let lasting: Vec<_> = lasting.filter(|it| !(replayed && it.redefined)).collect();
+        let lasting: Vec<_> = lasting
+            .filter(|it| !is_unknown(it) && !is_other(it))
+            .collect();
         if lasting.is_empty() {
             return Ok(());
         }

@@ -61,7 +61,7 @@ const CHORES: Chores = Chores {
         tool!("mongoimport"),
         "--db=$DB --collection=big --numInsertionWorkers=2 /scratch/big.json"
     ),
-    describe: "mongodump --version | head -1; ! command -v ferretdb >/dev/null || echo 'on FerretDB'",
+    describe: "mongodump --version | sed -n 1p; ! command -v ferretdb >/dev/null || echo 'on FerretDB'",
     sum: concat!(
         "HOST=$ON; ",
         tool!("mongodump"),
