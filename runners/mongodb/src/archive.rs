@@ -4,6 +4,7 @@
 //! after a magic number, describes every collection; each other one holds documents of the collection that its header
 //! names. A last, empty block for each collection says that it is complete, with the CRC-64 of all its documents.
 
+mod ahead;
 mod census;
 mod definition;
 mod empty;
@@ -18,6 +19,7 @@ pub(crate) mod built;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ahead::ahead;
 pub(crate) use census::{Archive, BUCKETS, Namespace};
 pub(crate) use empty::empty;
 pub(crate) use list::list;

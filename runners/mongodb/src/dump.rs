@@ -13,7 +13,7 @@ use runner_core::tool::Tool;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Archive, Namespace, watch};
+use crate::archive::{Archive, Namespace, ahead, watch};
 use crate::details::{DatabaseDetails, Details, matches};
 use crate::options::{Oplog, Options, Users};
 use crate::server::{Server, Topology};
@@ -155,7 +155,7 @@ impl Dump for MongoDump {
 
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let body = self.tool(piece)?.read(&self.cancel).await?;
-        let body = body.map_err(judge).boxed();
+        let body = ahead(body.map_err(judge).boxed());
         let proof = Proof::default();
         let (name, told) = (piece.name.clone(), proof.clone());
         let found = Arc::clone(&self.found);
