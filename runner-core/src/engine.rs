@@ -99,6 +99,18 @@ impl Scope {
     }
 }
 
+/// For a `DB_NAME` that chooses one of the databases of a backup which does not hold it.
+pub fn no_database(held: &[String], wanted: &str) -> Error {
+    let held: Vec<String> = held.iter().map(|name| format!("{name:?}")).collect();
+    Error::new(
+        Kind::NotFound,
+        format!(
+            "the backup holds the databases {} and no {wanted:?}; DB_NAME chooses one of them, `*` all",
+            held.join(", ")
+        ),
+    )
+}
+
 /// Where a restore goes, and how.
 #[derive(Clone, Debug)]
 pub struct Target {

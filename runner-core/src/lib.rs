@@ -59,6 +59,7 @@
 //! | [`codec`] | the layers between an engine's bytes and stored bytes, on threads of their own |
 //! | [`store`] | where bytes lie: the trait, S3, directories; artifacts longer than an object |
 //! | [`fingerprint`] | the order-independent proof of a table's rows |
+//! | [`plan`] | how tables become pieces |
 //! | [`rows`], [`tar_in`] | artifacts made of rows: one table's, or many small tables' in a tar; and back |
 //! | [`foreign`] | a stock tool's dump that is a directory of objects |
 //! | [`tool`] | client programs as streams |
@@ -116,6 +117,7 @@ pub mod foreign;
 pub mod job;
 pub mod manifest;
 pub mod patterns;
+pub mod plan;
 pub mod progress;
 pub mod prune;
 pub mod report;

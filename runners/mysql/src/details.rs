@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use runner_core::engine::no_database;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use serde::{Deserialize, Serialize};
@@ -103,22 +104,12 @@ impl Details {
 
     /// Of a backup of all databases, only one: without the accounts, which belong to all.
     pub(crate) fn choose(&mut self, name: &str) -> Result<()> {
-        let names: Vec<String> = self
-            .databases
-            .iter()
-            .map(|it| format!("{:?}", it.name))
-            .collect();
+        let names: Vec<String> = self.databases.iter().map(|it| it.name.clone()).collect();
         self.databases.retain(|database| database.name == name);
         self.accounts = false;
         match self.databases.is_empty() {
             false => Ok(()),
-            true => Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "the backup holds the databases {} and no {name:?}; DB_NAME chooses one of them, `*` all",
-                    names.join(", ")
-                ),
-            )),
+            true => Err(no_database(&names, name)),
         }
     }
 }

@@ -10,13 +10,13 @@ use futures::StreamExt;
 use futures::stream;
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
+use runner_core::plan::{self, Unit};
 use runner_core::progress::Progress;
 use runner_core::rows::{self as bodies, Job};
 use runner_core::stream::BLOCK_BYTES;
 
 use crate::details::{DatabaseDetails, Details};
 use crate::options::Options;
-use crate::plan::{self, Unit};
 use crate::rows::{self, Select};
 use crate::schema::{self, Scripts, Sequences};
 use crate::server::Server;
@@ -161,8 +161,9 @@ impl MyDump {
             .partition(|source| source.is_transactional);
         let mut n_tars = 0;
         for (sources, is_loose) in [(loose, true), (covered, false)] {
-            let bounds = self.bounds(scope, &details, &sources, is_loose).await?;
-            let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
+            let ranges = self.ranges(scope, &details, &sources, is_loose).await?;
+            let sizes = sources.iter().map(|source| source.size_bytes);
+            let units = plan::units(sizes.zip(ranges));
             self.add_units(&details, &sources, units, is_loose, &mut n_tars);
         }
         self.details.databases.push(details);
@@ -194,16 +195,16 @@ impl MyDump {
     }
 
     /// Where each table is cut; of tables that are locked, the session is asked that locked them, for the same reason.
-    async fn bounds(
+    async fn ranges(
         &self,
         scope: &Scope,
         details: &DatabaseDetails,
         sources: &[Source],
         is_loose: bool,
-    ) -> Result<BTreeMap<usize, Vec<String>>> {
-        let mut bounds = BTreeMap::new();
+    ) -> Result<Vec<Vec<Option<String>>>> {
+        let mut ranges = Vec::new();
         if sources.is_empty() {
-            return Ok(bounds);
+            return Ok(ranges);
         }
         let loose = &self.snapshot.sessions.loose;
         let mut cutter = match is_loose {
@@ -211,19 +212,19 @@ impl MyDump {
             false => self.server.connect().await?,
         };
         cutter.execute(sql::RAW_RESULTS).await?;
-        for (n, source) in sources.iter().enumerate() {
-            let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
+        for source in sources {
+            let cuts = cut::ranges(&mut cutter, &details.name, source, scope.parallelism).await;
             let cuts = cuts.map_err(|err| {
                 let name = details.data_name(&source.table);
                 err.while_doing(format!("cut {name} into ranges"))
             })?;
-            bounds.insert(n, cuts);
+            ranges.push(cuts);
         }
         match is_loose {
             true => loose.give(cutter),
             false => cutter.close().await,
         }
-        Ok(bounds)
+        Ok(ranges)
     }
 
     fn add_units(
