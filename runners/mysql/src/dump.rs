@@ -18,13 +18,13 @@ use runner_core::stream::BLOCK_BYTES;
 use crate::details::{DatabaseDetails, Details};
 use crate::options::Options;
 use crate::rows::{self, Select};
-use crate::schema::{self, Scripts, Sequences};
+use crate::schema::{self, Scripts, Sequences, Stamps};
 use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
 use crate::{accounts, cut, features, privileges, sql};
-use found::{Found, look, refuse_changed};
+use found::{Found, look, refuse_changed, stamps};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -33,8 +33,8 @@ pub struct MyDump {
     units: BTreeMap<String, Work>,
     snapshot: Snapshot,
     details: Details,
-    /// By database: the tables as they were, in the order of `details.databases`.
-    sources: Vec<Vec<Source>>,
+    /// By database: the definitions as they were, of tables and of objects, in the order of `details.databases`.
+    stamps: Vec<[Stamps; 2]>,
     progress: Progress,
 }
 
@@ -90,7 +90,7 @@ impl MyDump {
                 accounts: false,
                 databases: Vec::new(),
             },
-            sources: Vec::new(),
+            stamps: Vec::new(),
             progress: scope.progress.clone(),
         };
         for found in found {
@@ -148,10 +148,13 @@ impl MyDump {
         } = found;
         // Read again: the snapshot is of a later moment than the first look.
         let now = tables::read(catalog, &details.name).await?;
-        refuse_changed(&details.name, &all, &now)?;
+        let (before, now) = (stamps(&details.name, &all), stamps(&details.name, &now));
+        refuse_changed(&before, &now)?;
         // What is new may be from before the snapshot.
-        refuse_changed(&details.name, &now, &all)?;
-        if let Some(scripts) = scripts {
+        refuse_changed(&now, &before)?;
+        let mut objects = Stamps::default();
+        if let Some(mut scripts) = scripts {
+            objects = std::mem::take(&mut scripts.stamps);
             let sequences = schema::sequences(catalog, &details.name).await?;
             details.n_sequences = sequences.n;
             self.add_scripts(&mut details, scripts, &sequences);
@@ -167,7 +170,7 @@ impl MyDump {
             self.add_units(&details, &sources, units, is_loose, &mut n_tars);
         }
         self.details.databases.push(details);
-        self.sources.push(all);
+        self.stamps.push([before, objects]);
         Ok(())
     }
 
@@ -308,9 +311,13 @@ impl Dump for MyDump {
 
     async fn finish(self) -> Result<Finished> {
         let mut catalog = self.server.connect().await?;
-        for (database, before) in self.details.databases.iter().zip(&self.sources) {
+        for (database, [tables, objects]) in self.details.databases.iter().zip(&self.stamps) {
             let now = tables::read(&mut catalog, &database.name).await?;
-            refuse_changed(&database.name, before, &now)?;
+            refuse_changed(tables, &stamps(&database.name, &now))?;
+            if !objects.is_empty() {
+                let now = schema::stamps(&mut catalog, &database.name).await?;
+                refuse_changed(objects, &now)?;
+            }
         }
         catalog.close().await;
         let consistency = self.snapshot.release().await?;
