@@ -35,6 +35,8 @@ mod features;
 mod foreign;
 mod options;
 mod privileges;
+#[cfg(test)]
+mod readme;
 mod restore;
 mod rows;
 mod schema;
