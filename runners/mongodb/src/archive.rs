@@ -5,13 +5,21 @@
 //! names. A last, empty block for each collection says that it is complete, with the CRC-64 of all its documents.
 
 mod census;
+mod definition;
+mod empty;
 mod frames;
+mod list;
+mod operations;
 mod oplog;
 mod watch;
 
 #[cfg(test)]
+pub(crate) mod built;
+#[cfg(test)]
 mod tests;
 
-pub(crate) use census::{Archive, Census, Namespace};
+pub(crate) use census::{Archive, BUCKETS, Namespace};
+pub(crate) use empty::empty;
+pub(crate) use list::list;
 pub(crate) use oplog::only_oplog;
 pub(crate) use watch::watch;

@@ -16,7 +16,9 @@ pub(crate) fn render(manifest: &Manifest) -> String {
          MongoDB {} on {}, database `{}`, taken {}.\n\n\
          Stock tools are enough: `mongorestore` of the MongoDB Database Tools{}. Copy this directory to a disk\n\
          and change into it. Put the connection string into a file that only you can read, `config.yaml`, with the one\n\
-         line `uri: mongodb://…`. To check the copy first, compare `sha256sum` of each file with `manifest.json`.\n",
+         line `uri: mongodb://…`. To check the copy first, compare `sha256sum` of each file with `manifest.json`.\n\
+         Capped collections keep their order with `--maintainInsertionOrder`; `--bypassDocumentValidation` brings documents\n\
+         that are older than their collection's validator.\n",
         manifest.engine_version,
         manifest.host,
         manifest.database,
@@ -26,7 +28,8 @@ pub(crate) fn render(manifest: &Manifest) -> String {
     if manifest.encryption.is_some() {
         text.push_str("\nThe files are encrypted with age: put your identity into `key.txt`, or, if a passphrase was\nused, leave out `-i key.txt` and type it when asked.\n");
     }
-    for database in &details.databases {
+    let held = details.databases.iter();
+    for database in held.filter(|it| !it.collections.is_empty()) {
         text.push_str(&one_database(manifest, database, &decode));
     }
     if details.oplog {

@@ -5,7 +5,6 @@ use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::{Artifact, Manifest};
 use runner_core::patterns::Patterns;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::archive::Namespace;
 
@@ -42,7 +41,10 @@ pub(crate) struct Collection {
     /// `collection`, `view` or `timeseries`.
     pub(crate) kind: String,
     /// Options and indexes, without what is another in every database.
-    pub(crate) definition: Value,
+    pub(crate) definition: String,
+    /// Whether the backup's oplog makes, drops or defines it anew.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) redefined: bool,
 }
 
 impl Details {
@@ -87,7 +89,8 @@ impl DatabaseDetails {
                     "" => "collection".to_owned(),
                     kind => kind.to_owned(),
                 },
-                definition: definition(namespace)?,
+                definition: namespace.definition()?.lasting(),
+                redefined: false,
             });
         }
         collections.sort_by(|a, b| a.name.cmp(&b.name));
@@ -134,48 +137,7 @@ pub(crate) fn matches(patterns: &Patterns, database: &str, collection: &str) -> 
     patterns.matches(collection) || patterns.matches(&format!("{database}.{collection}"))
 }
 
-/// Options and indexes in an order of their own, without what a restore changes: identities, namespaces, and the
-/// versions of index formats.
-pub(crate) fn definition(namespace: &Namespace) -> Result<Value> {
-    if namespace.metadata.is_empty() {
-        return Ok(Value::Null);
-    }
-    let metadata: Value = serde_json::from_str(&namespace.metadata).map_err(|err| {
-        let what = format!(
-            "the archive's definition of {}.{} is not JSON",
-            namespace.database, namespace.collection
-        );
-        Error::new(Kind::Integrity, what).because(err)
-    })?;
-    let mut options = metadata.get("options").cloned().unwrap_or_default();
-    if let Some(options) = options.as_object_mut() {
-        options.remove("uuid");
-        options.remove("idIndex");
-    }
-    let mut indexes = metadata
-        .get("indexes")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    for index in indexes.iter_mut().filter_map(Value::as_object_mut) {
-        for name in [
-            "v",
-            "ns",
-            "background",
-            "textIndexVersion",
-            "2dsphereIndexVersion",
-        ] {
-            index.remove(name);
-        }
-    }
-    indexes.sort_by_key(|index| index.get("name").map(Value::to_string));
-    let mut definition = Map::new();
-    if options
-        .as_object()
-        .is_some_and(|options| !options.is_empty())
-    {
-        definition.insert("options".to_owned(), options);
-    }
-    definition.insert("indexes".to_owned(), Value::Array(indexes));
-    Ok(Value::Object(definition))
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -1,8 +1,9 @@
 //! A backup: archives by `mongodump`, each walked on its way into the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::{StreamExt, TryStreamExt};
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Data;
@@ -16,7 +17,7 @@ use crate::archive::{Archive, Namespace, watch};
 use crate::details::{DatabaseDetails, Details, matches};
 use crate::options::{Oplog, Options, Users};
 use crate::server::{Server, Topology};
-use crate::tools::Tools;
+use crate::tools::{Tools, judge};
 
 /// The artifact that holds everything, where the oplog makes it one moment's.
 const ALL: &str = "all.archive";
@@ -87,13 +88,8 @@ impl MongoDump {
             };
             let names = collections.iter().map(|name| format!("{database}.{name}"));
             seen.extend(names.chain(collections.iter().cloned()));
-            let out: Vec<_> = collections.iter().filter(|it| !is_wanted(it)).collect();
-            excluded.insert(
-                database.clone(),
-                out.iter()
-                    .map(|name| format!("--excludeCollection={name}"))
-                    .collect::<Vec<_>>(),
-            );
+            let out = collections.iter().filter(|it| !is_wanted(it)).cloned();
+            excluded.insert(database.clone(), out.collect());
             n_bytes.insert(database.clone(), self.server.data_bytes(&database).await);
         }
         scope.refuse_unmatched(&seen, "collection")?;
@@ -105,11 +101,8 @@ impl MongoDump {
         }
         let share = scope.parallelism / self.databases.len().clamp(1, scope.parallelism.max(1));
         for (database, excluded) in excluded {
-            let mut args = vec![format!("--db={database}"), parallel(share)];
-            args.extend(excluded);
-            if options.backup_users == Users::Always && !all {
-                args.push("--dumpDbUsersAndRoles".to_owned());
-            }
+            let users = options.backup_users == Users::Always && !all;
+            let args = database_args(&database, share, excluded, users);
             let size = n_bytes.get(&database).copied().unwrap_or(0);
             self.add(&archive_name(&database), size, options, args);
         }
@@ -153,33 +146,6 @@ impl MongoDump {
             .tool("mongodump", &self.server)?
             .args(args.unwrap_or_default()))
     }
-
-    fn details(&self, found: &BTreeMap<String, Archive>) -> Result<Details> {
-        let mut details = Details {
-            oplog: self.torn.is_none(),
-            ..Details::default()
-        };
-        for (name, archive) in found {
-            if name == USERS || (name == ALL && has_users(archive)) {
-                details.users = Some(name.clone());
-            }
-            let oplog = archive.namespaces.iter().filter(|it| it.is_oplog());
-            details.n_operations += oplog.map(|it| it.tally.rows).sum::<u64>();
-            let mut databases: Vec<_> = archive
-                .namespaces
-                .iter()
-                .filter(|it| it.is_users())
-                .map(|it| it.database.as_str())
-                .collect();
-            databases.sort_unstable();
-            databases.dedup();
-            for database in databases {
-                let database = DatabaseDetails::new(database, name, &archive.namespaces)?;
-                details.databases.push(database);
-            }
-        }
-        Ok(details)
-    }
 }
 
 impl Dump for MongoDump {
@@ -189,6 +155,7 @@ impl Dump for MongoDump {
 
     async fn open(&self, piece: &Piece) -> Result<Opened> {
         let body = self.tool(piece)?.read(&self.cancel).await?;
+        let body = body.map_err(judge).boxed();
         let proof = Proof::default();
         let (name, told) = (piece.name.clone(), proof.clone());
         let found = Arc::clone(&self.found);
@@ -207,8 +174,8 @@ impl Dump for MongoDump {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let details = self.details(&found)?;
-        let end = found.values().find_map(|archive| archive.last_operation);
+        let details = details(&found, self.torn.is_none())?;
+        let end = found.values().find_map(|it| it.operations.last);
         let consistency = match &self.torn {
             Some(why) => json!({
                 "consistent": false,
@@ -229,6 +196,34 @@ impl Dump for MongoDump {
             details: without_nulls(details),
         })
     }
+}
+
+/// What the manifest says of the databases in these archives.
+fn details(found: &BTreeMap<String, Archive>, oplog: bool) -> Result<Details> {
+    let mut details = Details {
+        oplog,
+        ..Details::default()
+    };
+    for (name, archive) in found {
+        if name == USERS || (name == ALL && has_users(archive)) {
+            details.users = Some(name.clone());
+        }
+        let oplog = archive.namespaces.iter().filter(|it| it.is_oplog());
+        details.n_operations += oplog.map(|it| it.tally.rows).sum::<u64>();
+        let users = archive.namespaces.iter().filter(|it| it.is_users());
+        let mut databases: BTreeSet<_> = users.map(|it| it.database.as_str()).collect();
+        // One that was made meanwhile comes by the oplog alone.
+        let operations = &archive.operations;
+        databases.extend(operations.databases.iter().map(String::as_str));
+        for database in databases {
+            let mut database = DatabaseDetails::new(database, name, &archive.namespaces)?;
+            for collection in &mut database.collections {
+                collection.redefined = operations.redefine(&database.name, &collection.name);
+            }
+            details.databases.push(database);
+        }
+    }
+    Ok(details)
 }
 
 /// What the manifest says of the collections in an archive; a view has no documents of its own.
@@ -261,6 +256,22 @@ fn without_nulls(mut details: Value) -> Value {
     details
 }
 
+/// What the tool is told of one database.
+fn database_args(
+    database: &str,
+    parallelism: usize,
+    excluded: Vec<String>,
+    users: bool,
+) -> Vec<String> {
+    let mut args = vec![format!("--db={database}"), parallel(parallelism)];
+    let excluded = excluded.iter();
+    args.extend(excluded.map(|name| format!("--excludeCollection={name}")));
+    if users {
+        args.push("--dumpDbUsersAndRoles".to_owned());
+    }
+    args
+}
+
 fn parallel(n: usize) -> String {
     format!("--numParallelCollections={}", n.max(1))
 }
@@ -278,17 +289,9 @@ async fn torn(
     all: bool,
 ) -> Result<Option<String>> {
     let partial = !scope.include.is_empty() || !scope.exclude.is_empty();
-    let why = match server.topology {
-        _ if options.oplog == Oplog::Off => "BACKUP_OPLOG=off".to_owned(),
-        Topology::Standalone => "a standalone server has no oplog".to_owned(),
-        Topology::Sharded => "a sharded cluster has no oplog of its own".to_owned(),
-        Topology::ReplicaSet if !all => {
-            "mongodump takes the oplog along only with DB_NAME=*".to_owned()
-        }
-        Topology::ReplicaSet if partial => {
-            "mongodump takes the oplog along only with all collections".to_owned()
-        }
-        Topology::ReplicaSet => match server.has_oplog().await {
+    let why = match without_oplog(server.topology, options, all, partial) {
+        Some(why) => why.to_owned(),
+        None => match server.has_oplog().await {
             Ok(true) => return Ok(None),
             Ok(false) => "the server keeps no oplog".to_owned(),
             Err(err) => err.to_string(),
@@ -300,6 +303,28 @@ async fn torn(
             format!("BACKUP_OPLOG=required cannot be met: {why}"),
         )),
         _ => Ok(Some(why)),
+    }
+}
+
+/// Why the oplog cannot be taken along, as far as that is known before it is looked for.
+fn without_oplog(
+    topology: Topology,
+    options: &Options,
+    all: bool,
+    partial: bool,
+) -> Option<&'static str> {
+    match topology {
+        _ if options.oplog == Oplog::Off => Some("BACKUP_OPLOG=off"),
+        Topology::Standalone => Some("a standalone server has no oplog"),
+        Topology::Sharded => Some("a sharded cluster has no oplog of its own"),
+        Topology::ReplicaSet if !all => Some("mongodump takes the oplog along only with DB_NAME=*"),
+        Topology::ReplicaSet if partial => {
+            Some("mongodump takes the oplog along only with all collections")
+        }
+        Topology::ReplicaSet if options.backup_users == Users::Never => Some(
+            "mongodump takes the oplog along only with users and roles, and BACKUP_USERS=false",
+        ),
+        Topology::ReplicaSet => None,
     }
 }
 
@@ -316,3 +341,6 @@ fn refuse_halves(scope: &Scope) -> Result<()> {
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests;

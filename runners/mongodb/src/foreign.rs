@@ -6,22 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use futures::{StreamExt, stream};
 use runner_core::engine::{Foreign, Restored, Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::Tally;
 use runner_core::stream::ByteStream;
 use runner_core::workers::unless_cancelled;
 
-use crate::archive::{Archive, Census, watch};
+use crate::archive::{Archive, list, watch};
 use crate::details::DatabaseDetails;
 use crate::engine::Mongo;
-use crate::restore::{Context, Expected, Place, give_up, refuse_reader};
-use crate::tools::literal;
-
-/// The most that the list of collections at an archive's beginning may take.
-const PRELUDE_BYTES: usize = 64 * 1024 * 1024;
+use crate::restore::{
+    Context, Expected, Place, Selected, give_up, refuse_reader, refuse_unmatched,
+};
 
 /// Restores one database of an archive, or all with `DB_NAME=*`.
 pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Result<Restored> {
@@ -35,13 +31,24 @@ pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Re
     let doing = |err: Error| err.while_doing(format!("restore {}", foreign.name));
     let server = engine.server().await?;
     refuse_reader(&server)?;
-    let (listed, body) = prelude(foreign.body).await.map_err(doing)?;
+    let (listed, body) = list(foreign.body).await.map_err(doing)?;
     let names = choose(&listed, &target.database).map_err(doing)?;
-    let mut places = Vec::new();
-    for (from, to) in &names {
-        let database = DatabaseDetails::new(from, "", &listed.namespaces)?;
-        let wanted = database.wanted(target).map(|it| it.name.clone());
-        places.push(Place::find(&server, to, wanted.collect(), target).await?);
+    let mut databases = Vec::new();
+    for from in names.keys() {
+        databases.push(DatabaseDetails::new(from, "", &listed.namespaces)?);
+    }
+    refuse_unmatched(&mut databases, target)?;
+    let (mut places, mut selected) = (Vec::new(), Vec::new());
+    for database in &databases {
+        let to = names.get(&database.name).unwrap_or(&database.name);
+        let wanted: Vec<_> = database.wanted(target).map(|it| it.name.clone()).collect();
+        selected.push(Selected {
+            from: database.name.clone(),
+            to: to.clone(),
+            only: (!target.tables.is_empty()).then(|| wanted.clone()),
+            users: false,
+        });
+        places.push(Place::find(&server, to, wanted, target).await?);
     }
     let tools = engine.tools();
     let context = Context {
@@ -52,7 +59,7 @@ pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Re
     for place in &places {
         place.clear(&server).await?;
     }
-    let work = restore(&context, &names, body);
+    let work = restore(&context, &selected, &listed, body);
     match unless_cancelled(&target.cancel, work).await {
         Ok((n_verified, rows)) => Ok(Restored {
             n_verified,
@@ -69,29 +76,18 @@ pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Re
 
 async fn restore(
     context: &Context<'_>,
-    names: &BTreeMap<String, String>,
+    selected: &[Selected],
+    listed: &Archive,
     body: ByteStream,
 ) -> Result<(u64, u64)> {
     let target = context.target;
-    let mut tool = context.mongorestore()?;
-    let mut wanted = BTreeSet::new();
-    for (from, to) in names {
-        let from_name = literal(from);
-        tool = tool.arg(format!("--nsInclude={from_name}.*"));
-        if from != to {
-            tool = tool
-                .arg(format!("--nsFrom={from_name}.*"))
-                .arg(format!("--nsTo={}.*", literal(to)));
-        }
-        wanted.insert(from.as_str());
-    }
     let found = Arc::new(Mutex::new(None));
     let told = Arc::clone(&found);
     let body = watch(body, target.progress.clone(), move |archive| {
         *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(archive);
         Ok(())
     });
-    context.feed(tool, body).await?;
+    context.documents(selected, listed, body).await?;
     let archive = found.lock().unwrap_or_else(PoisonError::into_inner).take();
     let archive: Archive =
         archive.ok_or_else(|| Error::new(Kind::Bug, "an archive ended unheard"))?;
@@ -109,39 +105,26 @@ async fn restore(
         .iter()
         .map(|it| (format!("{}.{}", it.database, it.collection), it.tally))
         .collect();
-    let (mut n_verified, mut rows) = (0, 0);
-    for (from, to) in names {
-        let database = DatabaseDetails::new(from, "", &archive.namespaces)?;
-        let expected = Expected::of(&database, target, &tallies);
-        rows += expected.rows();
-        if target.verify != Verify::None {
-            n_verified += expected.check(context, to).await?;
+    let mut expected = Vec::new();
+    for selected in selected {
+        let database = DatabaseDetails::new(&selected.from, "", &archive.namespaces)?;
+        expected.push((Expected::of(&database, target, &tallies), &selected.to));
+    }
+    let rows = expected.iter().map(|(expected, _)| expected.rows()).sum();
+    let mut n_verified = 0;
+    if target.verify != Verify::None {
+        for (expected, to) in &expected {
+            n_verified += expected.check_documents(context, to).await?;
+        }
+    }
+    let built = context.indexes(selected, listed).await;
+    built.map_err(|err| err.while_doing("build the indexes"))?;
+    if target.verify == Verify::Full {
+        for (expected, to) in &expected {
+            expected.check_definitions(context, to, false).await?;
         }
     }
     Ok((n_verified, rows))
-}
-
-/// Reads the list of what an archive holds, and gives the whole of it back.
-async fn prelude(mut body: ByteStream) -> Result<(Archive, ByteStream)> {
-    let mut census = Census::default();
-    let mut blocks: Vec<Bytes> = Vec::new();
-    let mut n_bytes = 0;
-    while !census.has_list() {
-        let Some(block) = body.next().await else {
-            let what = "the archive was cut within its list of collections";
-            return Err(Error::new(Kind::Integrity, what));
-        };
-        let block = block?;
-        census.feed(&block)?;
-        n_bytes += block.len();
-        if n_bytes > PRELUDE_BYTES {
-            let what = format!("its list of collections has more than {PRELUDE_BYTES} bytes");
-            return Err(Error::new(Kind::Unfit, what));
-        }
-        blocks.push(block);
-    }
-    let blocks = stream::iter(blocks.into_iter().map(Ok));
-    Ok((census.listed(), blocks.chain(body).boxed()))
 }
 
 /// Which databases of the archive go where.

@@ -8,10 +8,10 @@
 //! | `address.rs` | one connection string, of `DB_URI` or of the parts, for the driver and the tools |
 //! | `server.rs` | what the server is and holds, by the official driver |
 //! | `tools.rs` | `mongodump` and `mongorestore`: where they are, how they log in |
-//! | `archive.rs`, `archive/` | the archive, walked as it passes: documents counted and hashed, ends and checksums held to |
+//! | `archive.rs`, `archive/` | the archive, walked as it passes: documents counted and hashed, ends and checksums held to; parts of it made anew |
 //! | `dump.rs` | a backup: which archives, with the oplog or without |
 //! | `details.rs` | what the manifest says of databases and collections |
-//! | `restore.rs`, `restore/` | a restore: everything checked, then filled, read back, compared |
+//! | `restore.rs`, `restore/` | a restore: documents filled, read back, compared; then the oplog, and the indexes |
 //! | `by_hand.rs`, `foreign.rs` | `RESTORE.md`; archives of stock tools |
 //!
 //! The tools carry the bytes, and are not believed: an archive without every collection's end and checksum is not one, and

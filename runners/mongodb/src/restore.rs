@@ -1,22 +1,27 @@
-//! Restoring a backup of ours: `mongorestore`, then everything read back and compared, then the oplog.
+//! Restoring a backup of ours: documents, which are read back and compared; then the oplog, and indexes.
+//!
+//! Indexes come last. One that is unique may hold only once the oplog has been replayed, and one that expires documents
+//! would take some away before they are proven.
 
+mod load;
 mod place;
 mod proof;
+
+use std::collections::BTreeMap;
 
 use runner_core::engine::{Restored, Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::{Artifact, Manifest};
 use runner_core::source::Backup;
-use runner_core::stream::ByteStream;
-use runner_core::tool::Tool;
 use runner_core::workers::unless_cancelled;
 
-use crate::archive::only_oplog;
+use crate::archive::{Archive, list};
 use crate::details::{self, DatabaseDetails, Details};
 use crate::engine::Mongo;
 use crate::server::{OWN_DATABASES, Server};
-use crate::tools::{Tools, literal};
+use crate::tools::Tools;
 
+pub(crate) use load::{Context, Selected};
 pub(crate) use place::{Place, give_up};
 pub(crate) use proof::Expected;
 
@@ -45,13 +50,13 @@ async fn plan(engine: &Mongo, manifest: &Manifest, target: &Target) -> Result<Pl
     refuse_reader(&server)?;
     let tools = engine.tools();
     tools.version("mongorestore").await?;
+    refuse_unmatched(&mut details.databases, target)?;
     let mut places = Vec::new();
     for database in &details.databases {
         let name = match named {
             "*" => &database.name,
             named => named,
         };
-        check_wanted(database, target)?;
         let wanted = database.wanted(target).map(|it| it.name.clone());
         places.push(Place::find(&server, name, wanted.collect(), target).await?);
     }
@@ -88,12 +93,21 @@ pub(crate) fn refuse_reader(server: &Server) -> Result<()> {
     }
 }
 
-fn check_wanted(database: &DatabaseDetails, target: &Target) -> Result<()> {
-    let names = database.collections.iter();
-    let names: Vec<_> = names
-        .flat_map(|it| [it.name.clone(), database.data_name(&it.name)])
+/// Refuses names that mean nothing, and leaves out databases that nothing is wanted of.
+pub(crate) fn refuse_unmatched(
+    databases: &mut Vec<DatabaseDetails>,
+    target: &Target,
+) -> Result<()> {
+    if target.tables.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = databases
+        .iter()
+        .flat_map(|database| database.collections.iter().map(move |it| (database, it)))
+        .flat_map(|(database, it)| [it.name.clone(), database.data_name(&it.name)])
         .collect();
     let unmatched = target.tables.unmatched(names.iter().map(String::as_str));
+    databases.retain(|database| database.wanted(target).next().is_some());
     if unmatched.is_empty() {
         return Ok(());
     }
@@ -114,9 +128,10 @@ pub(crate) async fn run(engine: &Mongo, backup: &Backup, target: &Target) -> Res
         place.clear(&plan.server).await?;
     }
     let work = async {
-        plan.fill(engine, backup, &context).await?;
+        let listed = plan.documents(engine, backup, &context).await?;
         let (n_verified, rows) = plan.prove(backup, &context).await?;
-        plan.replay(backup, &context).await?;
+        let replayed = plan.indexes(engine, backup, &context, &listed).await?;
+        plan.prove_definitions(&context, replayed).await?;
         plan.users(engine, backup, &context).await?;
         Ok((n_verified, rows))
     };
@@ -133,58 +148,24 @@ pub(crate) async fn run(engine: &Mongo, backup: &Backup, target: &Target) -> Res
     }
 }
 
-/// What every step of a restore needs.
-pub(crate) struct Context<'a> {
-    pub(crate) server: &'a Server,
-    pub(crate) tools: &'a Tools,
-    pub(crate) target: &'a Target,
-}
-
-impl Context<'_> {
-    /// `mongorestore` as all of ours run it; it reads an archive on standard input.
-    pub(crate) fn mongorestore(&self) -> Result<Tool> {
-        let n = self.target.parallelism.max(1);
-        Ok(self.tools.tool("mongorestore", self.server)?.args([
-            "--archive".to_owned(),
-            "--stopOnError".to_owned(),
-            format!("--numParallelCollections={n}"),
-            format!("--numInsertionWorkersPerCollection={n}"),
-        ]))
-    }
-
-    /// Feeds it, and judges its exit and its counts.
-    pub(crate) async fn feed(&self, tool: Tool, body: ByteStream) -> Result<()> {
-        let (finished, said) = tool.write_and_hear(body, &self.target.cancel).await?;
-        if !finished.read_all_input {
-            let what = "mongorestore left before the end of the archive";
-            return Err(Error::new(Kind::Tool, what));
-        }
-        match failures(&said) {
-            Some(0) => Ok(()),
-            Some(n) => Err(Error::new(
-                Kind::Tool,
-                format!("mongorestore exited with 0, but {n} documents failed: {said}"),
-            )),
-            None => Err(Error::new(
-                Kind::Tool,
-                format!(
-                    "mongorestore exited with 0 and did not say how many documents it restored: {said}"
-                ),
-            )),
-        }
-    }
-}
-
-/// `3 document(s) restored successfully. 0 document(s) failed to restore.`
-fn failures(said: &str) -> Option<u64> {
-    let (before, _) = said.rsplit_once(" document(s) failed to restore")?;
-    before.rsplit(' ').next()?.parse().ok()
-}
-
 /// One archive, and where its databases go.
 struct Source<'a> {
     artifact: &'a Artifact,
     databases: Vec<(&'a DatabaseDetails, &'a Place)>,
+}
+
+impl Source<'_> {
+    fn selected(&self, engine: &Mongo, target: &Target) -> Vec<Selected> {
+        let each = self.databases.iter();
+        each.map(|(database, place)| Selected {
+            from: database.name.clone(),
+            to: place.name.clone(),
+            only: (!target.tables.is_empty())
+                .then(|| database.wanted(target).map(|it| it.name.clone()).collect()),
+            users: engine.options().restore_users && database.users && target.tables.is_empty(),
+        })
+        .collect()
+    }
 }
 
 impl Plan {
@@ -207,45 +188,28 @@ impl Plan {
         Ok(sources)
     }
 
-    async fn fill(&self, engine: &Mongo, backup: &Backup, context: &Context<'_>) -> Result<()> {
+    /// Brings the documents of every archive; what each says that it holds.
+    async fn documents(
+        &self,
+        engine: &Mongo,
+        backup: &Backup,
+        context: &Context<'_>,
+    ) -> Result<Vec<Archive>> {
         let target = context.target;
-        let archives = self.archives(backup.manifest())?;
-        let n_bytes = archives.iter().map(|it| it.artifact.logical_bytes);
+        let sources = self.archives(backup.manifest())?;
+        let n_bytes = sources.iter().map(|it| it.artifact.logical_bytes);
         target.progress.begin("restore", n_bytes.sum());
-        for Source {
-            artifact,
-            databases,
-        } in archives
-        {
-            let mut tool = context.mongorestore()?;
-            for (database, place) in databases {
-                if engine.options().restore_users && database.users && target.tables.is_empty() {
-                    // Only this old way of naming a database brings its users.
-                    tool = tool
-                        .arg(format!("--db={}", database.name))
-                        .arg("--restoreDbUsersAndRoles");
-                    continue;
-                }
-                let name = literal(&database.name);
-                if target.tables.is_empty() {
-                    tool = tool.arg(format!("--nsInclude={name}.*"));
-                } else {
-                    let wanted = database
-                        .wanted(target)
-                        .map(|it| format!("--nsInclude={name}.{}", literal(&it.name)));
-                    tool = tool.args(wanted);
-                }
-                if database.name != place.name {
-                    tool = tool
-                        .arg(format!("--nsFrom={name}.*"))
-                        .arg(format!("--nsTo={}.*", literal(&place.name)));
-                }
-            }
-            let body = backup.open(artifact, target.progress.clone());
-            let fed = context.feed(tool, body).await;
-            fed.map_err(|err| err.while_doing(format!("restore {}", artifact.path)))?;
+        let mut archives = Vec::new();
+        for source in sources {
+            let doing = |err: Error| err.while_doing(format!("restore {}", source.artifact.path));
+            let body = backup.open(source.artifact, target.progress.clone());
+            let (listed, body) = list(body).await.map_err(doing)?;
+            let selected = source.selected(engine, target);
+            let fed = context.documents(&selected, &listed, body).await;
+            fed.map_err(doing)?;
+            archives.push(listed);
         }
-        Ok(())
+        Ok(archives)
     }
 
     async fn prove(&self, backup: &Backup, context: &Context<'_>) -> Result<(u64, u64)> {
@@ -257,30 +221,52 @@ impl Plan {
             let expected = Expected::of(database, context.target, &tallies);
             rows += expected.rows();
             if context.target.verify != Verify::None {
-                n_verified += expected.check(context, &place.name).await?;
+                n_verified += expected.check_documents(context, &place.name).await?;
             }
         }
         Ok((n_verified, rows))
     }
 
-    /// What was written while the backup ran, behind the proof: the archive's documents are from before it.
-    async fn replay(&self, backup: &Backup, context: &Context<'_>) -> Result<()> {
-        if !self.details.oplog || self.details.n_operations == 0 {
-            return Ok(());
-        }
-        let is_whole = context.target.database == "*" && context.target.tables.is_empty();
-        if !is_whole {
+    /// Builds the indexes, behind what was written while the backup ran; whether that was replayed.
+    async fn indexes(
+        &self,
+        engine: &Mongo,
+        backup: &Backup,
+        context: &Context<'_>,
+        listed: &[Archive],
+    ) -> Result<bool> {
+        let target = context.target;
+        let has_oplog = self.details.oplog && self.details.n_operations > 0;
+        let is_whole = target.database == "*" && target.tables.is_empty();
+        if has_oplog && !is_whole {
             tracing::warn!(
                 "the oplog is for all databases under their own names: without it, what is restored is not consistent under writes"
             );
+        }
+        for (source, listed) in self.archives(backup.manifest())?.iter().zip(listed) {
+            let selected = source.selected(engine, target);
+            if has_oplog && is_whole {
+                tracing::info!(operations = self.details.n_operations, "replay the oplog");
+                let body = backup.open(source.artifact, target.progress.clone());
+                let replayed = context.replay(&selected, listed, body).await;
+                replayed.map_err(|err| err.while_doing("replay the oplog"))?;
+            } else {
+                let built = context.indexes(&selected, listed).await;
+                built.map_err(|err| err.while_doing("build the indexes"))?;
+            }
+        }
+        Ok(has_oplog && is_whole)
+    }
+
+    async fn prove_definitions(&self, context: &Context<'_>, replayed: bool) -> Result<()> {
+        if context.target.verify != Verify::Full {
             return Ok(());
         }
-        for Source { artifact, .. } in self.archives(backup.manifest())? {
-            tracing::info!(operations = self.details.n_operations, "replay the oplog");
-            let body = only_oplog(backup.open(artifact, context.target.progress.clone()));
-            let tool = context.mongorestore()?.arg("--oplogReplay");
-            let fed = context.feed(tool, body).await;
-            fed.map_err(|err| err.while_doing("replay the oplog"))?;
+        for (database, place) in self.details.databases.iter().zip(&self.places) {
+            let expected = Expected::of(database, context.target, &BTreeMap::new());
+            expected
+                .check_definitions(context, &place.name, replayed)
+                .await?;
         }
         Ok(())
     }
@@ -311,16 +297,4 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         Kind::Config,
         format!("DB_NAME={name}: that database is the server's own; restore into another"),
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mongorestores_own_count_of_failures_is_read() {
-        let said = "2026 finished; 2026 3 document(s) restored successfully. 12 document(s) failed to restore.";
-        assert_eq!(failures(said), Some(12));
-        assert_eq!(failures("done"), None);
-    }
 }

@@ -1,5 +1,8 @@
 //! The server: reached with patience, asked once what it is and can do, and what it holds.
 
+mod hello;
+mod prefer;
+
 use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc};
@@ -8,35 +11,15 @@ use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::secret::Secret;
-use runner_core::{socket, tls};
+use runner_core::socket;
 
 use crate::address::Address;
+use hello::Hello;
+pub(crate) use hello::Topology;
+use prefer::speaks_tls;
 
-/// The wire protocol of MongoDB 4.4, the oldest that is served.
-const OLDEST_WIRE: i32 = 9;
-/// How long a server may take to answer in TLS; one that does not speak it may say nothing at all.
-const HANDSHAKE: Duration = Duration::from_secs(2);
 /// What the server keeps for itself.
 pub(crate) const OWN_DATABASES: [&str; 3] = ["admin", "config", "local"];
-
-/// How the server is run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Topology {
-    Standalone,
-    ReplicaSet,
-    /// Reached through a `mongos`.
-    Sharded,
-}
-
-impl Topology {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Standalone => "standalone",
-            Self::ReplicaSet => "replica set",
-            Self::Sharded => "sharded cluster",
-        }
-    }
-}
 
 /// What a look at the server told.
 #[derive(Clone, Debug)]
@@ -80,18 +63,15 @@ impl Server {
         };
         let build = ask("buildInfo").await?;
         let version = build.get_str("version").unwrap_or("unknown").to_owned();
-        if hello.get_i32("maxWireVersion").unwrap_or(0) < OLDEST_WIRE {
+        let Hello {
+            topology,
+            is_writable,
+            is_served,
+        } = Hello::read(&hello);
+        if !is_served {
             let what = format!("MongoDB {version} is not served; 4.4 and later are");
             return Err(Error::new(Kind::Unfit, what));
         }
-        let topology = match hello.get_str("msg") {
-            Ok("isdbgrid") => Topology::Sharded,
-            _ if hello.contains_key("setName") => Topology::ReplicaSet,
-            _ => Topology::Standalone,
-        };
-        let is_writable = ["isWritablePrimary", "ismaster"]
-            .iter()
-            .any(|name| hello.get_bool(name).unwrap_or(false));
         Ok(Self {
             address: address.clone(),
             client,
@@ -179,25 +159,6 @@ fn imitator(build: &Document) -> Option<String> {
     let ferret = build.get_document("ferretdb").ok()?;
     let version = ferret.get_str("version").unwrap_or("of unknown version");
     Some(format!("FerretDB {version}"))
-}
-
-/// `DB_TLS_MODE=prefer`: whether the server answers in TLS. There is no negotiation in MongoDB's protocol.
-async fn speaks_tls(address: &Address, limit: Duration) -> Result<bool> {
-    let Some((host, port)) = &address.undecided else {
-        return Ok(false);
-    };
-    if let Some(speaks) = address.speaks_tls.get() {
-        return Ok(*speaks);
-    }
-    let stream = tokio::time::timeout(limit, socket::connect_tcp(host, *port)).await;
-    let unreachable = || Error::new(Kind::Unreachable, format!("connect to {}", address.shown));
-    let stream = stream.map_err(|err| unreachable().because(err))?;
-    let stream = stream.map_err(|err| unreachable().because(err))?;
-    let session = tls::handshake(&address.tls, host, &address.shown, stream);
-    let answer = tokio::time::timeout(limit.min(HANDSHAKE), session).await;
-    Ok(*address
-        .speaks_tls
-        .get_or_init(|| matches!(answer, Ok(Ok(_)))))
 }
 
 /// Says who refused what, and whether another attempt may help.

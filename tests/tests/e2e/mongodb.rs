@@ -33,6 +33,16 @@ fn backup(server: &Mongo, database: &str, env: Env) -> Run {
     run(server, database, "backup", env).good()
 }
 
+/// A database of `n_megabytes`, in documents of one each that do not compress.
+fn large(server: &Mongo, n_megabytes: usize) -> String {
+    let database = fresh("large");
+    server.shell(&format!(
+        "for n in $(seq {n_megabytes}); do head -c 750000 /dev/urandom | base64 -w 0 | sed 's/.*/{{\"data\":\"&\"}}/'; echo; done \
+         | tool mongoimport --db={database} --collection=large"
+    ));
+    database
+}
+
 /// A name that is no database's yet.
 fn fresh(stem: &str) -> String {
     world().unique(stem)

@@ -8,12 +8,14 @@ use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::{LongRow, Tally};
 use serde::Deserialize;
 
+use super::definition::Definition;
 use super::frames::{Frame, Frames};
+use super::operations::Operations;
 
 /// In the prelude and in headers; the oplog's has no database.
 pub(super) const OPLOG: (&str, &str) = ("", "oplog");
 /// Where a time-series collection keeps its documents.
-const BUCKETS: &str = "system.buckets.";
+pub(crate) const BUCKETS: &str = "system.buckets.";
 /// How many collections an error names.
 const SHOWN: usize = 5;
 
@@ -30,8 +32,8 @@ pub(crate) struct Archive {
     /// As `mongodump` saw the server.
     pub(crate) server_version: String,
     pub(crate) namespaces: Vec<Namespace>,
-    /// The moment of the last operation in its oplog: seconds, and their counter.
-    pub(crate) last_operation: Option<(u32, u32)>,
+    /// What its oplog does.
+    pub(crate) operations: Operations,
 }
 
 /// One collection in an archive.
@@ -57,7 +59,17 @@ impl Namespace {
     }
 
     pub(crate) fn is_oplog(&self) -> bool {
-        (self.database.as_str(), self.collection.as_str()) == OPLOG
+        self.place() == OPLOG
+    }
+
+    /// Its database's name, and its own.
+    pub(crate) fn place(&self) -> (&str, &str) {
+        (&self.database, &self.collection)
+    }
+
+    pub(crate) fn definition(&self) -> Result<Definition> {
+        let definition = Definition::parse(&self.metadata);
+        definition.map_err(|err| err.while_doing(format!("{}.{}", self.database, self.collection)))
     }
 }
 
@@ -109,11 +121,6 @@ pub(super) struct Header {
     pub(super) is_end: bool,
     #[serde(rename = "CRC", default)]
     crc: i64,
-}
-
-#[derive(Deserialize)]
-struct Operation {
-    ts: bson::Timestamp,
 }
 
 impl Census {
@@ -181,7 +188,7 @@ impl Counts {
                 let namespace = self.namespace()?;
                 namespace.tally.add_row(document);
                 if namespace.is_oplog() {
-                    self.operation(document)?;
+                    self.archive.operations.add(document)?;
                 }
             }
             Frame::Part(part, is_last) => self.part(part, is_last)?,
@@ -209,15 +216,9 @@ impl Counts {
         self.namespace()?.tally.add_long_row(long);
         let operation = std::mem::take(&mut self.operation);
         match is_oplog {
-            true => self.operation(&operation),
+            true => self.archive.operations.add(&operation),
             false => Ok(()),
         }
-    }
-
-    fn operation(&mut self, document: &[u8]) -> Result<()> {
-        let Operation { ts } = decode(document)?;
-        self.archive.last_operation = Some((ts.time, ts.increment));
-        Ok(())
     }
 
     fn add(&mut self, metadata: Metadata) -> Result<()> {

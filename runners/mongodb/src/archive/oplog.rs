@@ -1,14 +1,17 @@
-//! An archive with nothing but the oplog of another, as it passes.
+//! The oplog out of an archive, as it passes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest};
 use futures::{StreamExt, stream};
 use runner_core::error::Result;
 use runner_core::stream::ByteStream;
 
 use super::census::{Header, OPLOG, decode};
-use super::frames::{Frame, Frames, MAGIC, TERMINATOR};
+use super::empty::{header, push};
+use super::frames::{Frame, Frames, TERMINATOR};
+use super::operations::replayable;
 
-/// Leaves out every collection but the oplog, so that `mongorestore --oplogReplay` does that and nothing else.
+/// Hands on the operations on users' collections, to stand behind an archive that announces them.
 pub(crate) fn only_oplog(body: ByteStream) -> ByteStream {
     let filter = Filter::default();
     stream::unfold(Some((body, filter)), |state| async {
@@ -25,50 +28,88 @@ pub(crate) fn only_oplog(body: ByteStream) -> ByteStream {
             },
         }
     })
+    .filter(|block| {
+        let is_empty = block.as_ref().is_ok_and(Bytes::is_empty);
+        std::future::ready(!is_empty)
+    })
     .boxed()
 }
 
 #[derive(Default)]
 struct Filter {
     frames: Frames,
-    /// Whether the block that is passing is kept.
-    keeps: bool,
+    kept: Kept,
+}
+
+struct Kept {
+    /// Whether the block that is passing is the oplog's.
+    is_oplog: bool,
+    /// An operation that came in parts.
+    operation: Vec<u8>,
+    sum: Digest,
+    bytes: Vec<u8>,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            is_oplog: false,
+            operation: Vec::new(),
+            sum: Digest::new(CrcAlgorithm::Crc64Xz),
+            bytes: Vec::new(),
+        }
+    }
 }
 
 impl Filter {
     fn feed(&mut self, block: &[u8]) -> Result<Bytes> {
-        let mut kept = BytesMut::new();
-        let keeps = &mut self.keeps;
-        self.frames.feed(block, &mut |frame| {
-            match frame {
-                Frame::Prelude(document) => {
-                    kept.extend_from_slice(&MAGIC);
-                    kept.extend_from_slice(document);
-                    *keeps = true;
-                }
-                Frame::Metadata(document) => {
-                    if is_oplog(&decode(document)?) {
-                        kept.extend_from_slice(document);
-                    }
-                }
-                Frame::Header(document) => {
-                    *keeps = is_oplog(&decode(document)?);
-                    if *keeps {
-                        kept.extend_from_slice(document);
-                    }
-                }
-                Frame::Document(part) | Frame::Part(part, _) if *keeps => {
-                    kept.extend_from_slice(part);
-                }
-                Frame::End if *keeps => kept.extend_from_slice(&TERMINATOR),
-                Frame::Document(_) | Frame::Part(..) | Frame::End => {}
-            }
-            Ok(())
-        })?;
-        Ok(kept.freeze())
+        let kept = &mut self.kept;
+        self.frames.feed(block, &mut |frame| kept.see(frame))?;
+        Ok(std::mem::take(&mut kept.bytes).into())
     }
 }
 
-fn is_oplog(header: &Header) -> bool {
-    (header.db.as_str(), header.collection.as_str()) == OPLOG
+impl Kept {
+    fn see(&mut self, frame: Frame<'_>) -> Result<()> {
+        match frame {
+            Frame::Header(document) => {
+                let Header {
+                    db,
+                    collection,
+                    is_end,
+                    ..
+                } = decode(document)?;
+                self.is_oplog = (db.as_str(), collection.as_str()) == OPLOG;
+                if self.is_oplog {
+                    let sum = if is_end { self.sum.finalize() } else { 0 };
+                    push(&mut self.bytes, &header(OPLOG, is_end, sum))?;
+                }
+            }
+            Frame::Document(document) if self.is_oplog => self.operation(document)?,
+            Frame::Part(part, is_last) if self.is_oplog => {
+                self.operation.extend_from_slice(part);
+                if is_last {
+                    let operation = std::mem::take(&mut self.operation);
+                    self.operation(&operation)?;
+                }
+            }
+            Frame::End if self.is_oplog => {
+                self.bytes.extend(TERMINATOR);
+                self.is_oplog = false;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn operation(&mut self, document: &[u8]) -> Result<()> {
+        if let Some(operation) = replayable(document)? {
+            self.sum.update(&operation);
+            self.bytes.extend(operation);
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,26 +1,16 @@
 //! Archives that the real tools wrote, and ones built by the format for what no server here can do.
 
-use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, checksum};
 use expect_test::{Expect, expect};
-use futures::{StreamExt, stream};
-use mongodb::bson::{Document, Timestamp, doc};
-use runner_core::error::{Kind, Result};
+use mongodb::bson::{Timestamp, doc};
+use runner_core::error::Kind;
 use runner_core::progress::Progress;
 
-use super::census::{Archive, Census};
-use super::{only_oplog, watch};
+use super::built::{Built, collect, stream_of, walk};
+use super::census::Archive;
+use super::watch;
 
 /// Three collections of three documents, in parallel, by mongodump 100.10.0.
 const TINY: &[u8] = include_bytes!("recorded/tiny.archive");
-
-fn walk(archive: &[u8], step: usize) -> Result<Archive> {
-    let mut census = Census::default();
-    for block in archive.chunks(step) {
-        census.feed(block)?;
-    }
-    census.finish()
-}
 
 fn check(archive: &[u8], expect: &Expect) {
     let mut text = String::new();
@@ -32,45 +22,6 @@ fn check(archive: &[u8], expect: &Expect) {
         );
     }
     expect.assert_eq(&text);
-}
-
-/// An archive by the format.
-#[derive(Default)]
-struct Built(Vec<u8>);
-
-impl Built {
-    /// Of collections: database, name, type.
-    fn new(collections: &[(&str, &str, &str)]) -> Self {
-        let mut built = Self(super::frames::MAGIC.to_vec());
-        built.push(&doc! { "concurrent_collections": 1, "version": "0.1", "server_version": "7.0.1", "tool_version": "x" });
-        for (db, collection, kind) in collections {
-            built.push(&doc! { "db": db, "collection": collection, "metadata": "", "size": 0, "type": kind });
-        }
-        built.end()
-    }
-
-    fn push(&mut self, document: &Document) {
-        self.0.extend(document.to_vec().unwrap());
-    }
-
-    fn end(mut self) -> Self {
-        self.0.extend([0xff; 4]);
-        self
-    }
-
-    /// A block of documents, and the collection's end.
-    fn whole(mut self, db: &str, collection: &str, documents: &[Document]) -> Self {
-        self.push(&doc! { "db": db, "collection": collection, "EOF": false, "CRC": 0_i64 });
-        let bytes: Vec<u8> = documents
-            .iter()
-            .flat_map(|document| document.to_vec().unwrap())
-            .collect();
-        self.0.extend(&bytes);
-        let crc = checksum(CrcAlgorithm::Crc64Xz, &bytes).cast_signed();
-        let mut ended = self.end();
-        ended.push(&doc! { "db": db, "collection": collection, "EOF": true, "CRC": crc });
-        ended.end()
-    }
 }
 
 fn with_oplog() -> Built {
@@ -172,50 +123,10 @@ fn the_last_operation_is_known_however_it_comes() {
     let archive = with_oplog().0;
     for step in [1, 50, archive.len()] {
         let walked = walk(&archive, step).unwrap();
-        assert_eq!(walked.last_operation, Some((100, 2)));
+        assert_eq!(walked.operations.last, Some((100, 2)));
         let oplog = walked.namespaces.iter().find(|it| it.is_oplog()).unwrap();
         assert!(oplog.tally.rows == 2 && !oplog.is_users());
     }
-}
-
-async fn collect(body: runner_core::stream::ByteStream) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut body = body;
-    while let Some(block) = body.next().await {
-        bytes.extend(block?);
-    }
-    Ok(bytes)
-}
-
-fn stream_of(bytes: &[u8], step: usize) -> runner_core::stream::ByteStream {
-    let blocks: Vec<_> = bytes
-        .chunks(step)
-        .map(|block| Ok(Bytes::copy_from_slice(block)))
-        .collect();
-    stream::iter(blocks).boxed()
-}
-
-#[tokio::test]
-async fn an_oplog_is_taken_out_of_its_archive() {
-    let archive = with_oplog().0;
-    for step in [1, 33, archive.len()] {
-        let alone = collect(only_oplog(stream_of(&archive, step)))
-            .await
-            .unwrap();
-        let walked = walk(&alone, 9).unwrap();
-        let names: Vec<_> = walked
-            .namespaces
-            .iter()
-            .map(|it| it.collection.as_str())
-            .collect();
-        assert_eq!(names, ["oplog"]);
-        assert_eq!(walked.namespaces[0].tally.rows, 2);
-    }
-    assert!(
-        collect(only_oplog(stream_of(&archive[..archive.len() - 1], 33)))
-            .await
-            .is_err()
-    );
 }
 
 #[tokio::test]

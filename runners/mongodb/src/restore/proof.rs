@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use runner_core::engine::{Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::{Tally, compare};
+use runner_core::stream::ByteStream;
 
 use super::Context;
-use crate::archive::{Archive, watch};
-use crate::details::{Collection, DatabaseDetails, definition};
+use crate::archive::{Archive, BUCKETS, list, watch};
+use crate::details::{Collection, DatabaseDetails};
+use crate::tools::judge;
 
 /// What one database must hold.
 pub(crate) struct Expected {
@@ -41,63 +43,104 @@ impl Expected {
         self.tallies.values().map(|tally| tally.rows).sum()
     }
 
-    /// Compares the target with it; how many collections were compared.
-    pub(crate) async fn check(&self, context: &Context<'_>, database: &str) -> Result<u64> {
+    /// Compares the documents of the target; how many collections were compared.
+    pub(crate) async fn check_documents(
+        &self,
+        context: &Context<'_>,
+        database: &str,
+    ) -> Result<u64> {
+        if self.collections.is_empty() {
+            return Ok(0);
+        }
         tracing::info!(database, collections = self.collections.len(), "prove");
         let verify = context.target.verify;
-        if verify == Verify::Counts {
-            let mut actual = BTreeMap::new();
-            for name in self.tallies.keys() {
-                let rows = context.server.count(database, name).await?;
-                let tally = Tally {
-                    rows,
-                    ..Tally::default()
-                };
-                actual.insert(name.clone(), tally);
+        let actual = match verify {
+            Verify::Counts => self.count(context, database).await?,
+            _ => {
+                let archive = read_back(context, database).await?;
+                let all = archive.namespaces.into_iter();
+                all.filter(|it| it.database == database)
+                    .map(|it| (it.collection, it.tally))
+                    .collect()
             }
-            compare(&self.tallies, &actual, verify)?;
-            return Ok(self.tallies.len() as u64);
+        };
+        compare(&self.tallies, &actual, verify)?;
+        Ok(match verify {
+            Verify::Counts => self.tallies.len() as u64,
+            _ => self.collections.len() as u64,
+        })
+    }
+
+    async fn count(
+        &self,
+        context: &Context<'_>,
+        database: &str,
+    ) -> Result<BTreeMap<String, Tally>> {
+        let mut counts = BTreeMap::new();
+        let filled = self.collections.iter().filter(|it| it.kind != "view");
+        for collection in filled {
+            // As an archive counts them: measurements come in buckets.
+            let place = match collection.kind.as_str() {
+                "timeseries" => format!("{BUCKETS}{}", collection.name),
+                _ => collection.name.clone(),
+            };
+            let rows = context.server.count(database, &place).await?;
+            let tally = Tally {
+                rows,
+                ..Tally::default()
+            };
+            counts.insert(collection.name.clone(), tally);
         }
-        let archive = read_back(context, database).await?;
-        let found = archive
+        Ok(counts)
+    }
+
+    /// Compares options and indexes; but not those that an oplog which was replayed has made anew.
+    pub(crate) async fn check_definitions(
+        &self,
+        context: &Context<'_>,
+        database: &str,
+        replayed: bool,
+    ) -> Result<()> {
+        let lasting = self.collections.iter();
+        let lasting: Vec<_> = lasting.filter(|it| !(replayed && it.redefined)).collect();
+        if lasting.is_empty() {
+            return Ok(());
+        }
+        // What it lists is all that is wanted of this archive; the tool ends with its reader.
+        let (listed, _) = list(dump(context, database).await?).await?;
+        let mut found = BTreeMap::new();
+        for namespace in listed
             .namespaces
             .iter()
-            .filter(|it| it.database == database);
-        let actual = found
-            .clone()
-            .map(|it| (it.collection.clone(), it.tally))
-            .collect();
-        compare(&self.tallies, &actual, verify)?;
-        let mut definitions = BTreeMap::new();
-        for namespace in found {
-            definitions.insert(namespace.collection.as_str(), definition(namespace)?);
+            .filter(|it| it.database == database)
+        {
+            let definition = namespace.definition()?.lasting();
+            found.insert(namespace.collection.as_str(), definition);
         }
-        let other = self.collections.iter().filter(|it| {
-            let found = definitions.get(it.name.as_str());
-            found != Some(&it.definition)
-        });
-        let other: Vec<_> = other.map(|it| it.name.as_str()).collect();
-        for name in &other {
-            let expected = self.collections.iter().find(|it| it.name == **name);
+        let other = lasting
+            .iter()
+            .filter(|it| found.get(it.name.as_str()) != Some(&it.definition));
+        let mut names = Vec::new();
+        for collection in other {
             tracing::debug!(
-                collection = name,
-                expected = ?expected.map(|it| &it.definition),
-                found = ?definitions.get(name),
+                collection = collection.name,
+                expected = collection.definition,
+                found = ?found.get(collection.name.as_str()),
                 "another definition"
             );
+            names.push(collection.name.as_str());
         }
-        if !other.is_empty() {
-            let other = other.join(", ");
-            let what =
-                format!("the restored indexes or options are not the backed-up ones: {other}");
-            return Err(Error::new(Kind::Integrity, what));
+        if names.is_empty() {
+            return Ok(());
         }
-        Ok(self.collections.len() as u64)
+        let names = names.join(", ");
+        let what = format!("the restored indexes or options are not the backed-up ones: {names}");
+        Err(Error::new(Kind::Integrity, what))
     }
 }
 
-/// Walks the database as a backup would.
-async fn read_back(context: &Context<'_>, database: &str) -> Result<Archive> {
+/// Dumps the database as a backup would.
+async fn dump(context: &Context<'_>, database: &str) -> Result<ByteStream> {
     let n = context.target.parallelism.max(1);
     let tool = context.tools.tool("mongodump", context.server)?.args([
         "--archive".to_owned(),
@@ -105,6 +148,12 @@ async fn read_back(context: &Context<'_>, database: &str) -> Result<Archive> {
         format!("--numParallelCollections={n}"),
     ]);
     let body = tool.read(&context.target.cancel).await?;
+    Ok(body.map_err(judge).boxed())
+}
+
+/// Walks every document of it.
+async fn read_back(context: &Context<'_>, database: &str) -> Result<Archive> {
+    let body = dump(context, database).await?;
     let found = Arc::new(Mutex::new(None));
     let told = Arc::clone(&found);
     let mut body = watch(body, context.target.progress.clone(), move |archive| {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{HttpProxy, Seat, Trouble, world};
+use tests::{Hitch, HttpProxy, Seat, TcpProxy, Trouble, world};
 
-use super::{backup, fresh, run, shop, start, tools};
+use super::{backup, fresh, large, run, shop, start, tools};
 use crate::kit::{Directory, reason};
 
 #[test]
@@ -98,41 +98,186 @@ fn a_restore_that_only_claims_to_have_worked_is_found_out() {
 }
 
 #[test]
-fn damage_is_found_before_the_target_is_touched() {
+fn damage_to_any_object_is_found_before_the_target_is_touched() {
     let server = world().mongo();
     let database = shop(server);
     let store = Directory::new();
     backup(server, &database, store.env());
-    let files = store.files();
-    let archive = files.iter().find(|it| it.contains(".archive")).unwrap();
-    let path = store.path().join(archive);
-    let whole = std::fs::read(&path).unwrap();
-    let mut flipped = whole.clone();
-    flipped[whole.len() / 2] ^= 1;
     let target = fresh("kept");
     server.import(&target, "mine", r#"{"_id":1}"#);
     let mine = server.content(&target);
-    for bytes in [&flipped[..], &whole[..whole.len() - 1]] {
-        std::fs::write(&path, bytes).unwrap();
-        let env = store.env().with("RESTORE_DROP_EXISTING", "true");
-        let failed = run(server, &target, "restore", env).ended(1);
-        let (kind, message) = reason(&failed);
-        assert!(
-            kind == "integrity" && message.contains("was not touched"),
-            "{message}"
-        );
-        assert_eq!(server.content(&target), mine);
+    let env = store.env().with("RESTORE_DROP_EXISTING", "true");
+    let files = store.files();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let path = store.path().join(&file);
+        let whole = std::fs::read(&path).unwrap();
+        let mut flipped = whole.clone();
+        flipped[whole.len() / 2] ^= 1;
+        for bytes in [&flipped[..], &whole[..whole.len() - 1]] {
+            std::fs::write(&path, bytes).unwrap();
+            for operation in ["verify", "restore"] {
+                let failed = run(server, &target, operation, env.clone()).ended(1);
+                assert_eq!(reason(&failed).0, "integrity", "{file}: {}", failed.stderr);
+                assert_eq!(server.content(&target), mine, "{file}");
+            }
+        }
+        std::fs::write(&path, whole).unwrap();
     }
+    run(server, &target, "restore", env).good();
+    assert_eq!(server.content(&target), server.content(&database));
+}
+
+/// A proxy before the server, and what leads a job there.
+fn through(hitch: Hitch) -> (TcpProxy, tests::Env) {
+    let proxy = TcpProxy::start(format!("127.0.0.1:{}", world().mongo().port()));
+    proxy.set(hitch);
+    let env = tests::Env::default()
+        .with("DB_PORT", proxy.port().to_string())
+        .with("DB_TLS_MODE", "disable");
+    (proxy, env)
+}
+
+#[test]
+fn a_server_that_is_lost_midway_leaves_no_backup_and_a_retry_may_help() {
+    let server = world().mongo();
+    let database = large(server, 24);
+    let store = Directory::new();
+    let (proxy, env) = through(Hitch::CutAfter(8_000_001));
+    let env = store.env().and(env);
+    let failed = run(server, &database, "backup", env.clone()).ended(75);
+    let (kind, message) = reason(&failed);
+    assert!(
+        kind == "unreachable" && message.contains("was lost"),
+        "{message}"
+    );
+    assert_eq!(store.files(), Vec::<String>::new());
+    proxy.set(Hitch::None);
+    run(server, &database, "backup", env).good();
+}
+
+#[test]
+fn a_server_that_is_lost_in_a_restore_is_named_and_what_it_may_hold() {
+    let server = world().mongo();
+    let database = large(server, 24);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let target = fresh("lost");
+    let (proxy, env) = through(Hitch::CutAfter(8_000_001));
+    let env = store.env().and(env);
+    let failed = run(server, &target, "restore", env.clone()).ended(75);
+    let (kind, message) = reason(&failed);
+    assert!(
+        kind == "unreachable" && message.contains(&target),
+        "{message}"
+    );
+    // What is there is as the message says.
+    match message.contains("is empty again") {
+        true => assert_eq!(server.content(&target), ""),
+        false => assert!(
+            message.contains("may hold a part of the backup"),
+            "{message}"
+        ),
+    }
+    proxy.set(Hitch::None);
+    let env = env.with("RESTORE_DROP_EXISTING", "true");
+    run(server, &target, "restore", env).good();
+    assert!(server.content(&target) == server.content(&database));
+}
+
+#[test]
+fn a_target_that_somebody_else_changes_is_not_called_proven() {
+    let server = world().mongo();
+    let database = shop(server);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let other = fresh("other");
+    server.import(&other, "orders", r#"{"_id":"somebody's"}"#);
+    server.shell(&format!(
+        "tool mongodump --db={other} --archive=/tmp/{other}"
+    ));
+    let dir = tempfile::tempdir().unwrap();
+    let extra = dir.path().join("extra.archive");
+    let from = format!("{}:/tmp/{other}", server.name());
+    tests::spawn_program("docker", &["cp", &from, extra.to_str().unwrap()])
+        .wait()
+        .good();
+    let target = fresh("changed");
+    let script = format!(
+        "\"$real\" \"$@\" || exit; case $* in *--noIndexRestore*) exec \"$real\" \"$1\" \"$2\" --archive={} --nsFrom='{other}.*' --nsTo='{target}.*';; esac",
+        extra.display()
+    );
+    let bin = tools(server, dir.path(), "mongorestore", &script);
+    let env = store.env().with("MONGO_BIN", bin);
+    let failed = run(server, &target, "restore", env).ended(1);
+    let (kind, message) = reason(&failed);
+    assert_eq!(kind, "integrity");
+    assert!(
+        message.contains("orders") && message.contains("is empty again"),
+        "{message}"
+    );
+    assert_eq!(server.content(&target), "");
+}
+
+#[test]
+fn indexes_that_were_not_built_are_missed() {
+    let server = world().mongo();
+    let database = shop(server);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let dir = tempfile::tempdir().unwrap();
+    let script = "case $* in *--version*|*--noIndexRestore*) exec \"$real\" \"$@\";; esac; exec \"$real\" \"$@\" --noIndexRestore";
+    let bin = tools(server, dir.path(), "mongorestore", script);
+    let target = fresh("unindexed");
+    let env = store.env().with("MONGO_BIN", bin);
+    let failed = run(server, &target, "restore", env).ended(1);
+    let (_, message) = reason(&failed);
+    assert!(
+        message.contains("indexes or options are not the backed-up ones: orders"),
+        "{message}"
+    );
+    assert_eq!(server.content(&target), "");
+}
+
+#[test]
+fn a_completion_that_answers_200_with_an_error_is_no_success() {
+    let server = world().mongo();
+    let database = large(server, 24);
+    let bucket = world().minio().create_bucket("answer");
+    let proxy = HttpProxy::start(world().minio().address(Seat::Host));
+    let error = Trouble::Answer(200, "InternalError");
+    proxy.trouble("CompleteMultipartUpload", usize::MAX, error);
+    let env = world().minio().env_through(&bucket, &proxy.address());
+    let env = env.with("STORAGE_TIMEOUT", "2s");
+    let failed = run(server, &database, "backup", env).ended(75);
+    assert_eq!(reason(&failed).0, "store");
+    assert_eq!(bucket.manifests(), []);
+    assert_eq!(bucket.open_uploads("").len(), 0);
+}
+
+#[test]
+fn a_signal_in_a_restore_leaves_the_target_empty() {
+    let server = world().mongo();
+    let database = large(server, 24);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let target = fresh("signalled");
+    let (proxy, env) = through(Hitch::StallAfter(8_000_001));
+    let running = start(server, &target, "restore", store.env().and(env));
+    proxy.wait_for_hitches(1);
+    let signalled = Instant::now();
+    running.signal("TERM");
+    proxy.set(Hitch::None);
+    let ended = running.wait().ended(143);
+    assert!(signalled.elapsed() < Duration::from_secs(10));
+    assert_eq!(reason(&ended).0, "interrupted");
+    assert_eq!(server.content(&target), "");
 }
 
 #[test]
 fn a_signal_while_the_store_stands_still_ends_the_job_in_time() {
     let server = world().mongo();
-    let database = fresh("signal");
-    server.shell(&format!(
-        "for n in $(seq 24); do head -c 3000000 /dev/urandom | base64 -w 0 | sed 's/.*/{{\"data\":\"&\"}}/'; echo; done \
-         | tool mongoimport --db={database} --collection=large"
-    ));
+    let database = large(server, 96);
     let bucket = world().minio().create_bucket("signal");
     let proxy = HttpProxy::start(world().minio().address(Seat::Host));
     proxy.trouble("UploadPart", 1, Trouble::Stall);

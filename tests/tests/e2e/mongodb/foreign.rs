@@ -50,6 +50,26 @@ fn one_database_is_taken_out_of_an_archive_of_many() {
 }
 
 #[test]
+fn only_wanted_collections_come_out_of_an_archive() {
+    let server = world().mongo();
+    let database = shop(server);
+    let store = Directory::new();
+    put(&store, "some.archive", &format!("--db={database}"));
+    let target = fresh("foreign-some");
+    let env = store.env().with("BACKUP_PATH", "some.archive");
+    let unknown = env.clone().with("RESTORE_TABLES", "nope");
+    let refused = run(server, &target, "restore", unknown).ended(1);
+    assert_eq!(reason(&refused).0, "config");
+    let types = env.with("RESTORE_TABLES", "types");
+    run(server, &target, "restore", types).good();
+    let content = server.content(&target);
+    assert!(
+        content.contains("types.bson") && !content.contains("orders"),
+        "{content}"
+    );
+}
+
+#[test]
 fn an_archive_that_was_cut_or_changed_leaves_nothing() {
     let server = world().mongo();
     let database = shop(server);

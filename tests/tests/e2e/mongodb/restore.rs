@@ -58,6 +58,22 @@ fn only_the_collections_that_are_wanted_are_restored_and_others_stay() {
 }
 
 #[test]
+fn a_restore_proves_as_much_as_it_is_told_to() {
+    let server = world().mongo();
+    let database = shop(server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    for (verify, is_proven) in [("counts", true), ("none", false)] {
+        let target = fresh(verify);
+        let env = store.env().with("RESTORE_VERIFY", verify);
+        let done = run(server, &target, "restore", env).good();
+        assert_eq!(server.content(&target), before);
+        assert_eq!(done.stderr.contains("prove"), is_proven, "{}", done.stderr);
+    }
+}
+
+#[test]
 fn the_instructions_restore_it_by_hand() {
     let server = world().mongo();
     for (compression, sealed) in [("zstd", true), ("gzip", false)] {

@@ -20,6 +20,59 @@ fn every_type_of_value_and_every_index_comes_back_under_another_name() {
     assert_eq!(server.content(&restored), before);
 }
 
+/// Those that a stand-in makes, too; the rest are unit-tested.
+#[test]
+fn indexes_of_every_kind_come_back() {
+    let server = world().mongo();
+    let database = fresh("indexed");
+    let index = |key: &str, name: &str, more: &str| {
+        format!(r#"{{"v":{{"$numberInt":"2"}},"key":{key},"name":"{name}"{more}}}"#)
+    };
+    let one = r#"{"$numberInt":"1"}"#;
+    let partial = r#","partialFilterExpression":{"n":{"$gt":{"$numberInt":"3"}}}"#;
+    let text = format!(r#","weights":{{"note":{one}}}"#);
+    let indexes = [
+        index(r#"{"a":"hashed"}"#, "hashed", ""),
+        index(r#"{"place":"2dsphere"}"#, "sphere", ""),
+        index(r#"{"flat":"2d"}"#, "flat", ""),
+        index(
+            &format!(r#"{{"_fts":"text","_ftsx":{one}}}"#),
+            "text",
+            &text,
+        ),
+        index(&format!(r#"{{"any.$**":{one}}}"#), "wildcard", ""),
+        index(&format!(r#"{{"n":{one}}}"#), "partial", partial),
+        index(
+            &format!(r#"{{"z":{one},"b":{one},"c":{{"$numberInt":"-1"}}}}"#),
+            "sparse",
+            r#","sparse":true"#,
+        ),
+    ];
+    let indexes: Vec<&str> = indexes.iter().map(String::as_str).collect();
+    server.define(&database, "things", "{}", &indexes);
+    server.import(
+        &database,
+        "things",
+        r#"{"_id":1,"a":"x","place":{"type":"Point","coordinates":[7.5,51.5]},"flat":[1,2],"note":"some words","any":{"b":1},"n":5,"z":1}"#,
+    );
+    let before = server.content(&database);
+    for name in [
+        "hashed",
+        "2dsphere",
+        "_fts",
+        "$**",
+        "partialFilter",
+        "sparse",
+    ] {
+        assert!(before.contains(name), "{name}: {before}");
+    }
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let restored = fresh("indexed-restored");
+    run(server, &restored, "restore", store.env()).good();
+    assert_eq!(server.content(&restored), before);
+}
+
 #[test]
 fn documents_near_the_limit_and_files_in_chunks_come_back() {
     let server = world().mongo();
@@ -80,6 +133,21 @@ fn every_database_of_a_server_comes_back_each_with_its_own_archive() {
     let drop = store.env().with("RESTORE_DROP_EXISTING", "true");
     server.import(&b, "later", r#"{"_id":1}"#);
     run(&server, "*", "restore", drop).good();
+    assert_eq!([server.content(&a), server.content(&b)], before);
+    let only = store.env().with("RESTORE_TABLES", format!("{a}.types"));
+    let filled = run(&server, "*", "restore", only.clone()).ended(1);
+    let message = filled.stderr;
+    assert!(
+        message.contains(&a) && !message.contains(&format!("database \\\"{b}")),
+        "{message}"
+    );
+    run(
+        &server,
+        "*",
+        "restore",
+        only.with("RESTORE_DROP_EXISTING", "true"),
+    )
+    .good();
     assert_eq!([server.content(&a), server.content(&b)], before);
     let other = world().own_mongo(&[]);
     run(&other, &b, "restore", store.env()).good();
