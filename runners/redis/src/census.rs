@@ -85,6 +85,11 @@ impl Census {
             .sum()
     }
 
+    /// The highest number of a database that holds keys.
+    pub(crate) fn highest_database(&self) -> Option<u64> {
+        self.databases.keys().next_back().copied()
+    }
+
     pub(crate) fn n_functions(&self) -> u64 {
         self.functions.rows
     }

@@ -183,6 +183,10 @@ impl<B: Brand> Engine for Runner<B> {
         restore::ours(&self.site, backup, target).await
     }
 
+    async fn check_foreign(&self, foreign: Foreign, target: &Target) -> Result<()> {
+        restore::check_foreign(&self.site, foreign, target).await
+    }
+
     async fn restore_foreign(&self, foreign: Foreign, target: &Target) -> Result<Restored> {
         restore::foreign(&self.site, foreign, target).await
     }

@@ -15,6 +15,7 @@ use crate::acl;
 use crate::details::{Details, highest_database, only_database};
 use crate::dump::{ACL, RDB};
 use crate::engine::Site;
+use crate::walk;
 use load::{Loaded, Loading};
 use place::Place;
 
@@ -55,23 +56,36 @@ pub(crate) async fn ours(site: &Site, backup: &Backup, target: &Target) -> Resul
     Ok(restored)
 }
 
+/// Reads an RDB that a server or a stock tool wrote to its end: every value, and its checksum.
+pub(crate) async fn check_foreign(site: &Site, foreign: Foreign, target: &Target) -> Result<()> {
+    let place = find_foreign(site, &foreign.name, target).await?;
+    target.progress.begin("check", 0);
+    let judge = place.clone();
+    let takes = move |version| judge.check_version(version);
+    let judged = walk::judged(foreign.body, takes, target.progress.clone()).await;
+    let held = judged.map_err(|err| err.while_doing(format!("check {}", foreign.name)))?;
+    place.check_reach(held.highest_database()).await
+}
+
 /// Restores an RDB that a server or a stock tool wrote.
 pub(crate) async fn foreign(site: &Site, foreign: Foreign, target: &Target) -> Result<Restored> {
-    if !foreign.name.to_ascii_lowercase().ends_with(".rdb") {
+    let place = find_foreign(site, &foreign.name, target).await?;
+    target.progress.begin("restore keys", 0);
+    let restored = fill(&place, foreign.body, None, target).await;
+    restored.map_err(|err| err.while_doing(format!("restore {}", foreign.name)))
+}
+
+async fn find_foreign(site: &Site, name: &str, target: &Target) -> Result<Place> {
+    if !name.to_ascii_lowercase().ends_with(".rdb") {
         return Err(Error::new(
             Kind::Unfit,
-            format!(
-                "{:?} is neither a backup of ours nor an .rdb of Redis or Valkey",
-                foreign.name
-            ),
+            format!("{name:?} is neither a backup of ours nor an .rdb of Redis or Valkey"),
         ));
     }
     let server = site.server().await?;
     let place = Place::find(server, None, target).await?;
     place.check_empty(true).await?;
-    target.progress.begin("restore keys", 0);
-    let restored = fill(&place, foreign.body, None, target).await;
-    restored.map_err(|err| err.while_doing(format!("restore {}", foreign.name)))
+    Ok(place)
 }
 
 /// Replays an RDB, then holds the server to it.

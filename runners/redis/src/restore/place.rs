@@ -12,6 +12,7 @@ use crate::wanted::Wanted;
 use crate::wire::Reply;
 
 /// The target, and how a backup's databases become its.
+#[derive(Clone)]
 pub(crate) struct Place {
     pub(crate) server: Server,
     /// The newest RDB whose values it takes.
