@@ -94,6 +94,22 @@ impl Census {
         self.functions.rows
     }
 
+    pub(crate) fn functions(&self) -> Tally {
+        self.functions
+    }
+
+    /// Adds what was seen elsewhere, begun at the same moment.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (number, theirs) in &other.databases {
+            let database = self.databases.entry(*number).or_default();
+            database.lasting += theirs.lasting;
+            for (moment, tally) in &theirs.expiring {
+                *database.expiring.entry(*moment).or_default() += *tally;
+            }
+        }
+        self.functions += other.functions;
+    }
+
     /// What the manifest says.
     pub(crate) fn data(&self) -> Vec<Data> {
         let tallies = self.tallies(None).into_iter();

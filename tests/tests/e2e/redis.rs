@@ -1,5 +1,6 @@
 //! Redis and Valkey: every key comes back, of one moment, or nothing is claimed.
 
+mod cluster;
 mod failures;
 mod foreign;
 mod partial;
