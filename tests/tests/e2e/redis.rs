@@ -3,6 +3,7 @@
 mod cluster;
 mod failures;
 mod foreign;
+mod memory;
 mod partial;
 mod refusals;
 mod round_trip;
