@@ -71,17 +71,21 @@ impl RedisCluster {
 
     /// The nodes' digests as one: that of a server with all their keys, if an odd number of nodes has some.
     pub fn digest(&self) -> String {
-        let digests = self.nodes.iter().map(Redis::digest);
-        digests
-            .reduce(|sum, digest| {
-                let digits = |text: &str| -> Vec<u32> {
-                    text.chars().map(|it| it.to_digit(16).unwrap()).collect()
-                };
-                let (sum, digest) = (digits(&sum), digits(&digest));
-                let both = sum.iter().zip(&digest).map(|(a, b)| a ^ b);
-                both.map(|it| char::from_digit(it, 16).unwrap()).collect()
-            })
-            .unwrap()
+        Self::digest_of(self.nodes.iter().map(Redis::digest))
+    }
+
+    /// As [`Self::digest`], of what `DEBUG DIGEST` said on each node.
+    pub fn digest_of(digests: impl Iterator<Item = String>) -> String {
+        let digits = |text: &str| -> Vec<u32> {
+            let digits = text.chars().map(|it| it.to_digit(16).unwrap());
+            digits.collect()
+        };
+        let sum = digests.fold(vec![0; 40], |sum, digest| {
+            let both = sum.into_iter().zip(digits(&digest));
+            both.map(|(a, b)| a ^ b).collect()
+        });
+        let sum = sum.into_iter().map(|it| char::from_digit(it, 16).unwrap());
+        sum.collect()
     }
 
     /// How many keys each node holds.

@@ -1,7 +1,7 @@
 //! Clusters: each shard an artifact, restorable into any cluster and into one server.
 
 use serde_json::Value;
-use tests::{Env, Hitch, Redis, RedisCluster, TcpProxy};
+use tests::{Env, Hitch, Redis, RedisCluster, TcpProxy, run_image};
 
 use super::{backup, many, run, server, start, zoo};
 use crate::kit::{Directory, reason};
@@ -123,6 +123,46 @@ fn a_cluster_comes_back_by_scan_on_redis_6() {
     assert_eq!(manifest(&store, "b")["consistency"]["mode"], "scan");
     run(&target, "restore", env).good();
     assert_eq!(cluster.digest(), target.digest());
+}
+
+/// The instructions of the backup itself, followed to the letter with stock servers: nodes at addresses of their own in
+/// one container.
+#[test]
+fn a_cluster_restores_by_hand() {
+    let (source, cluster) = (
+        one_database("redis:7"),
+        RedisCluster::start("redis:7", &ODD),
+    );
+    let store = Directory::new();
+    backup(&source, store.env());
+    run(&cluster.nodes[0], "restore", store.env()).good();
+    let env = store.env().with("BACKUP_PATH", "cluster");
+    // The server's image has gzip and no zstd.
+    backup(&cluster.nodes[0], env.with("COMPRESSION", "gzip"));
+    let text = std::fs::read_to_string(store.path().join("cluster/RESTORE.md")).unwrap();
+    let blocks = text.split("```").skip(1).step_by(2);
+    let blocks: Vec<&str> = blocks.map(|it| it.strip_prefix("sh\n").unwrap()).collect();
+    assert_eq!(blocks.len(), 6, "{text}");
+    let mut script = "set -eu; cd /hand\n\
+         start() { export NODE=127.0.1.$1 DATA=/tmp/node$1; mkdir -p $DATA; redis-server --bind $NODE --dir $DATA --dbfilename dump.rdb \
+         --appendonly no --cluster-enabled yes --enable-debug-command local --daemonize yes >/dev/null; \
+         until redis-cli -h $NODE PING | grep -q PONG; do sleep 0.1; done; }\n"
+        .to_owned();
+    for (n, [slots, _]) in blocks.as_chunks().0.iter().enumerate() {
+        script += &format!("start {n}; {slots}\nredis-cli -h $NODE cluster meet 127.0.1.0 6379\n");
+    }
+    for (n, [_, file]) in blocks.as_chunks().0.iter().enumerate() {
+        script += &format!(
+            "export NODE=127.0.1.{n} DATA=/tmp/node{n}; redis-cli -h $NODE shutdown nosave\n{file}\nstart {n}\n"
+        );
+    }
+    script += "for n in 0 1 2; do redis-cli -h 127.0.1.$n DEBUG DIGEST; done";
+    let mount = format!("{}:/hand:ro", store.path().join("cluster").display());
+    let args = ["-v", &mount, "--user=0"];
+    let done = run_image("redis:7", Env::default(), &args, &["sh", "-c", &script]).good();
+    let digests = done.stdout.lines().filter(|line| line.len() == 40);
+    let by_hand = RedisCluster::digest_of(digests.map(str::to_owned));
+    assert_eq!(source.digest(), by_hand, "{}", done.stdout);
 }
 
 #[test]
