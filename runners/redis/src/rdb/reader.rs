@@ -197,6 +197,11 @@ impl<R: Read> Reader<R> {
                         None => Item::Key(key),
                     }));
                 }
+                243 if self.version.family == Family::Redis => {
+                    return Err(self.unfit(
+                        "metadata that a module keeps with a key, which this runner cannot restore; is there a newer one?",
+                    ));
+                }
                 _ if expires_at.is_some() || idle_seconds.is_some() || frequency.is_some() => {
                     return Err(self.input.damaged("an expiry that no key follows"));
                 }
@@ -232,7 +237,7 @@ impl<R: Read> Reader<R> {
                     "functions in the format of Redis 7's release candidates; save them again with Redis 7.0 or later",
                 ));
             }
-            243 if self.version.family == Family::Valkey => {
+            243 => {
                 return Err(self.unfit(
                     "a slot that is being imported; back up again when the migration of slots has ended",
                 ));
