@@ -48,7 +48,7 @@ pub(crate) async fn masters(server: &Server) -> Result<Vec<Master>> {
     }
     let mut connection = server.connect().await?;
     let words: [&[u8]; 2] = [b"CLUSTER", b"SLOTS"];
-    let announced = announced(connection.call(&words).await?, server)?;
+    let announced = announced(connection.call(&words).await?, &server.endpoint)?;
     let all = announced.iter().map(|it| &it.slots);
     let missing = Slots::missing(all);
     if !missing.is_empty() {
@@ -83,7 +83,7 @@ struct Announced {
 }
 
 /// Reads `CLUSTER SLOTS`: for each range its first and last slot, then its master, then replicas.
-fn announced(reply: Reply, asked: &Server) -> Result<Vec<Announced>> {
+fn announced(reply: Reply, asked: &Endpoint) -> Result<Vec<Announced>> {
     let mut found = BTreeMap::<String, Announced>::new();
     for range in reply.items() {
         let mut fields = range.items().into_iter();
@@ -96,7 +96,7 @@ fn announced(reply: Reply, asked: &Server) -> Result<Vec<Announced>> {
             return Err(Error::new(Kind::Bug, "CLUSTER SLOTS without a master"));
         };
         let host = host.and_then(|it| it.text()).unwrap_or_default();
-        let endpoint = endpoint(&asked.endpoint, &host, port, &node)?;
+        let endpoint = endpoint(asked, &host, port, &node)?;
         let shard = found.entry(node.clone()).or_insert(Announced {
             endpoint,
             node,
@@ -250,5 +250,45 @@ mod tests {
         };
         assert_eq!(shard.name(), "shard-00003-10922");
         assert_eq!(shard.slots.to_string(), "3, 5461-10922");
+    }
+
+    fn range(first: i64, last: i64, host: Reply, node: &str) -> Reply {
+        let node = Reply::Bulk(node.to_owned().into());
+        let master = Reply::Array(vec![host, Reply::Integer(7001), node]);
+        let replica = Reply::Array(Vec::new());
+        Reply::Array(vec![
+            Reply::Integer(first),
+            Reply::Integer(last),
+            master,
+            replica,
+        ])
+    }
+
+    #[test]
+    fn masters_are_where_they_say_in_the_order_of_their_slots() {
+        let asked = Endpoint::of("db", 6379);
+        let host = |text: &'static str| Reply::Bulk(text.into());
+        let reply = Reply::Array(vec![
+            range(8192, 16383, host("10.0.0.2"), "b"),
+            range(0, 99, host("10.0.0.1"), "a"),
+            range(200, 8191, host("10.0.0.1"), "a"),
+            range(100, 199, Reply::Nothing, "c"),
+        ]);
+        let found = announced(reply, &asked).unwrap();
+        let found: Vec<String> = found
+            .iter()
+            .map(|it| format!("{} {}", it.endpoint.address(), it.slots))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "10.0.0.1:7001 0-99, 200-8191",
+                "db:7001 100-199",
+                "10.0.0.2:7001 8192-16383"
+            ]
+        );
+        let reply = Reply::Array(vec![range(0, 16383, host("?"), "a")]);
+        let error = announced(reply, &asked).err().unwrap().to_string();
+        assert!(error.contains("node a announces none"), "{error}");
     }
 }

@@ -174,23 +174,11 @@ fn facts(text: &str) -> BTreeMap<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn server(family: Family, version: &str) -> Server {
-        let endpoint = Endpoint {
-            host: "db".to_owned(),
-            port: 6379,
-            user: None,
-            password: None,
-            tls: runner_core::engine::Tls::default(),
-            without_tls: Arc::default(),
-            client_name: "planb".to_owned(),
-            attempt_timeout: Duration::from_secs(1),
-        };
         Server {
-            endpoint,
+            endpoint: Endpoint::of("db", 6379),
             patience: Duration::ZERO,
             family,
             version: version.to_owned(),

@@ -305,6 +305,32 @@ fn slots_that_moved_while_they_were_read_leave_no_backup() {
 }
 
 #[test]
+fn slots_that_move_during_a_restore_end_it() {
+    let (cluster, proxy) = behind_a_relay("redis:7");
+    let source = server("redis:7");
+    source.fill("EVAL \"for i=1,30000 do redis.call('SET','{c}'..i,i) end\" 0");
+    let store = Directory::new();
+    backup(&source, store.env());
+    // Answers are of a few bytes.
+    proxy.set(Hitch::StallAfter(20_000));
+    let env = store.env().with("RESTORE_DROP_EXISTING", "true");
+    let running = start(&cluster.nodes[0], "restore", env);
+    proxy.wait_for_hitches(1);
+    let to = cluster.nodes[2].run("CLUSTER MYID");
+    cluster.nodes[1].fill(&format!("CLUSTER SETSLOT 7365 MIGRATING {to}"));
+    proxy.set(Hitch::None);
+    let failed = running.wait().ended(75);
+    let (kind, message) = reason(&failed);
+    assert_eq!(kind, "unreachable");
+    assert!(message.contains("ASK 7365"), "{message}");
+    assert!(
+        message.contains("slots were moved while this restore ran"),
+        "{message}"
+    );
+    assert!(message.contains("stay there"), "{message}");
+}
+
+#[test]
 fn functions_that_differ_are_not_guessed_at() {
     let (cluster, target) = (RedisCluster::start("redis:7", &THIRDS), server("redis:7"));
     cluster.nodes[0].fill("SET {b} 1");

@@ -102,14 +102,10 @@ impl Feeder {
         if !is_restored {
             return Ok(());
         }
-        let mut seal = Seal::new(&[key.type_byte]);
-        seal.add(&key.value);
-        let footer = seal.footer(self.version);
         let lane = &mut self.lanes[self.shared.route.owner(&key.name)];
         let end = End::of(&key);
         begin(&mut lane.message, &key, &end, key.value.len());
-        lane.append(key.value);
-        lane.message.extend_from_slice(&footer);
+        lane.payload(key.type_byte, key.value, self.version);
         end.put(&mut lane.message);
         lane.added(self.database)
     }
@@ -127,6 +123,7 @@ impl Feeder {
             true => {
                 let lane = &mut self.lanes[self.shared.route.owner(&key.name)];
                 begin(&mut lane.message, &key, &end, n_value);
+                lane.message.extend_from_slice(&[key.type_byte]);
                 lane.message.extend_from_slice(&key.value);
                 let n_bytes = n_bytes + (FOOTER_BYTES + last.len()) as u64;
                 Some(lane.begin_long(self.database, &key.name, n_bytes)?)
@@ -176,7 +173,6 @@ fn begin(message: &mut BytesMut, key: &Key, end: &End, n_bytes: usize) {
     let expires_at = key.expires_at.unwrap_or(0).to_string();
     wire::word(message, expires_at.as_bytes());
     wire::head(message, b'$', 1 + n_bytes + FOOTER_BYTES);
-    message.extend_from_slice(&[key.type_byte]);
 }
 
 /// What follows the payload of a `RESTORE`: how its time of expiry is meant, and how the key was used.

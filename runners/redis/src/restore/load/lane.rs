@@ -11,6 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use super::IN_FLIGHT_BYTES;
+use crate::rdb::Seal;
 use crate::scan::select;
 use crate::server::Server;
 use crate::wire::{self, Connection, Reply};
@@ -71,15 +72,22 @@ impl Lane {
         }
     }
 
-    /// Appends bytes of a command; many of them are not copied.
-    pub(super) fn append(&mut self, bytes: Vec<u8>) {
-        if bytes.len() < LARGE_BYTES {
-            self.message.extend_from_slice(&bytes);
-            return;
-        }
-        self.n_bytes += self.message.len() + bytes.len();
-        self.parts.push(self.message.split().freeze());
-        self.parts.push(bytes.into());
+    /// Appends what `RESTORE` takes for a value; one that is large is not copied.
+    pub(super) fn payload(&mut self, type_byte: u8, value: Vec<u8>, version: u32) {
+        let begin = self.message.len();
+        self.message.extend_from_slice(&[type_byte]);
+        let seal = if value.len() < LARGE_BYTES {
+            self.message.extend_from_slice(&value);
+            Seal::new(&self.message[begin..])
+        } else {
+            let mut seal = Seal::new(&[type_byte]);
+            seal.add(&value);
+            self.n_bytes += self.message.len() + value.len();
+            self.parts.push(self.message.split().freeze());
+            self.parts.push(value.into());
+            seal
+        };
+        self.message.extend_from_slice(&seal.footer(version));
     }
 
     /// A command for that database is complete.
