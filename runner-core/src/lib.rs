@@ -21,6 +21,7 @@
 //!   catalog ─> manifest ─> Engine::check_target ─> verify: every object, to its end ─> Engine::restore
 //!   Backup::open(artifact): Store::get ─> length, SHA-256 ─> decrypt ─> decompress ─> the engine, in its own order
 //!   the engine compares rows and fingerprints, and only then puts the new database into its place
+//!   a stock tool's dump instead: Engine::check_foreign, which may read it to its end ─> Engine::restore_foreign
 //!
 //! any end
 //!   Event ─> callback; the log's last line; the exit code
