@@ -99,6 +99,18 @@ impl Scope {
     }
 }
 
+/// For a `DB_NAME` that chooses one of the databases of a backup which does not hold it.
+pub fn no_database(held: &[String], wanted: &str) -> Error {
+    let held: Vec<String> = held.iter().map(|name| format!("{name:?}")).collect();
+    Error::new(
+        Kind::NotFound,
+        format!(
+            "the backup holds the databases {} and no {wanted:?}; DB_NAME chooses one of them, `*` all",
+            held.join(", ")
+        ),
+    )
+}
+
 /// Where a restore goes, and how.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -192,7 +204,7 @@ pub struct Restored {
 pub struct Foreign {
     /// The object's base name without compression or encryption suffixes, such as `shop.sql`.
     pub name: String,
-    /// Its bytes, decrypted and decompressed.
+    /// Its bytes, decrypted and decompressed; the store is asked for them when they are.
     pub body: ByteStream,
 }
 
@@ -227,6 +239,12 @@ pub trait Engine: Send + Sync + Sized + 'static {
         backup: &Backup,
         target: &Target,
     ) -> impl Future<Output = Result<Restored>> + Send;
+
+    /// Reads a stock tool's dump to its end before it is restored, where its format can tell damage; touches nothing.
+    /// Whoever reads nothing of it here checks it while it is restored.
+    fn check_foreign(&self, _: Foreign, _: &Target) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Restores a stock tool's dump.
     fn restore_foreign(

@@ -21,7 +21,7 @@ use crate::env::{Env, FromEnv, Group, parse};
 use crate::error::{Error, Kind};
 use crate::patterns::Patterns;
 
-pub use config::{Setting, env_table_markdown};
+pub use config::{Setting, env_table_markdown, with_env_tables};
 pub use log::{LogFormat, LogSettings};
 pub use notify::Notify;
 pub use operation::{BackupPath, Operation};

@@ -21,6 +21,7 @@
 //!   catalog ─> manifest ─> Engine::check_target ─> verify: every object, to its end ─> Engine::restore
 //!   Backup::open(artifact): Store::get ─> length, SHA-256 ─> decrypt ─> decompress ─> the engine, in its own order
 //!   the engine compares rows and fingerprints, and only then puts the new database into its place
+//!   a stock tool's dump instead: Engine::check_foreign, which may read it to its end ─> Engine::restore_foreign
 //!
 //! any end
 //!   Event ─> callback; the log's last line; the exit code
@@ -59,6 +60,7 @@
 //! | [`codec`] | the layers between an engine's bytes and stored bytes, on threads of their own |
 //! | [`store`] | where bytes lie: the trait, S3, directories; artifacts longer than an object |
 //! | [`fingerprint`] | the order-independent proof of a table's rows |
+//! | [`plan`] | how tables become pieces |
 //! | [`rows`], [`tar_in`] | artifacts made of rows: one table's, or many small tables' in a tar; and back |
 //! | [`foreign`] | a stock tool's dump that is a directory of objects |
 //! | [`tool`] | client programs as streams |
@@ -116,6 +118,7 @@ pub mod foreign;
 pub mod job;
 pub mod manifest;
 pub mod patterns;
+pub mod plan;
 pub mod progress;
 pub mod prune;
 pub mod report;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::catalog;
 use crate::codec::Layers;
 use crate::context::Context;
@@ -15,8 +17,7 @@ use crate::store::layout::database_prefix;
 use crate::verify;
 use crate::workers::unless_cancelled;
 
-const UNPROVEN: &str =
-    "a foreign dump: it is checked while it is restored, and there is no manifest to prove it by";
+const UNPROVEN: &str = "a foreign dump: there is no manifest to prove it by";
 
 /// What stands at a `BACKUP_PATH`.
 pub enum Found {
@@ -144,18 +145,23 @@ async fn foreign<E: Engine>(
     let file = path.rsplit('/').next().unwrap_or(&path);
     let (layers, name) = Layers::of_name(file);
     need_keys(&layers, &context.job.keys, &path)?;
-    let stored = context.store.get(&path, 0).await?;
-    let body = layers.decode(stored, &context.job.keys, None, context.progress.clone());
+    let open = || {
+        let (store, path) = (Arc::clone(&context.store), path.clone());
+        let stored = stream::once(async move { store.get(&path, 0).await });
+        let stored = stored.try_flatten().boxed();
+        Foreign {
+            name: name.to_owned(),
+            body: layers.decode(stored, &context.job.keys, None, context.progress.clone()),
+        }
+    };
     tracing::info!(path, "{UNPROVEN}");
-    let restored = engine
-        .restore_foreign(
-            Foreign {
-                name: name.to_owned(),
-                body,
-            },
-            &target,
-        )
-        .await?;
+    if context.job.restore.precheck == Precheck::Full {
+        let checked = unless_cancelled(&context.cancel, engine.check_foreign(open(), &target));
+        checked
+            .await
+            .map_err(|err| err.while_doing("the target was not touched"))?;
+    }
+    let restored = engine.restore_foreign(open(), &target).await?;
     Ok(Done {
         path,
         manifest: None,

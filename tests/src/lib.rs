@@ -13,6 +13,7 @@ mod mysql;
 mod postgres;
 mod receiver;
 mod redis;
+mod redis_cluster;
 mod run;
 mod tcp_proxy;
 mod world;
@@ -24,6 +25,7 @@ pub use mysql::MySql;
 pub use postgres::Postgres;
 pub use receiver::Receiver;
 pub use redis::Redis;
+pub use redis_cluster::RedisCluster;
 pub use run::{
     Env, Run, Running, run_image, run_runner, spawn_engine, spawn_program, spawn_runner,
     spawn_xtask,

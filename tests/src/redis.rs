@@ -54,6 +54,12 @@ impl Redis {
         self.server.port
     }
 
+    /// Where it is on the test network, which this machine reaches too.
+    pub fn ip(&self) -> String {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        docker(&["inspect", "--format", format, self.name()])
+    }
+
     /// Its name on the test network.
     pub fn name(&self) -> &str {
         &self.server.name

@@ -42,7 +42,7 @@ pub fn ready(project: &Project, row: &Row, image: &str) -> Result<PathBuf> {
     make_dir(&dir)?;
     let container = docker(["create", image]).read()?;
     let copied = copy(&container, row, &dir);
-    docker(["rm", &container]).read()?;
+    docker(["rm", "--volumes", &container]).read()?;
     copied?;
     wrap(&dir)?;
     std::fs::write(&mark, upstream).context(mark.display())?;

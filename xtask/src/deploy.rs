@@ -1,7 +1,5 @@
 //! Cloud Run jobs, by a program of its own: Google's SDK takes minutes to compile, and nothing else here needs it.
 
-use std::path::PathBuf;
-
 use crate::project::Project;
 use crate::shell::{Cmd, Result, cmd};
 use crate::versions::Row;
@@ -31,24 +29,6 @@ pub fn prove(project: &Project, row: &Row, image_by_digest: &str) -> Result<Stri
         .read()
 }
 
-/// Compiles the other program, so that who proves or tests does not wait for it in the middle.
-pub fn build(project: &Project) -> Result<()> {
-    program(project).map(drop)
-}
-
 fn program(project: &Project) -> Result<Cmd> {
-    let build = [
-        "build",
-        "--package",
-        PACKAGE,
-        "--message-format=json-render-diagnostics",
-    ];
-    let said = project.cargo(build).read_aloud()?;
-    let executable = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-    Ok(cmd(
-        executable.ok_or(format!("cargo built no executable {PACKAGE}"))?
-    ))
+    project.build(PACKAGE, false).map(cmd)
 }

@@ -60,21 +60,29 @@ impl Project {
     /// Builds a runner and yields its path: the release build is the one that ships.
     pub fn build_runner(&self, engine: &str, release: bool) -> Result<PathBuf> {
         let package = format!("{engine}-runner");
-        let mut cargo = self.cargo(["build", "--package", &package, "--bin", &package]);
-        if release {
-            cargo = cargo.arg("--release");
-        }
         println!(
             "  building {package} ({}) …",
             if release { "release" } else { "dev" }
         );
-        let said = cargo
-            .arg("--message-format=json-render-diagnostics")
+        self.build(&package, release)
+    }
+
+    /// Builds the program of a package and yields its path. A dev build makes all programs at once: one by one, each would
+    /// ask for its own selection of features, and the heaviest libraries would be compiled as often as there are programs.
+    /// This xtask is left out, as it runs.
+    pub fn build(&self, package: &str, release: bool) -> Result<PathBuf> {
+        let args: &[&str] = match release {
+            true => &["--release", "--bin", package, "--package", package],
+            false => &["--workspace", "--exclude=xtask", "--bins"],
+        };
+        let said = self
+            .cargo(["build", "--message-format=json-render-diagnostics"])
+            .args(args)
             .read_aloud()?;
         let executable = said
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == package.as_str())
+            .filter(|message| message["target"]["name"] == package)
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
         Ok(executable.ok_or(format!("cargo built no executable {package}"))?)
     }

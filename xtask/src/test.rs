@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::build::{self, tag};
 use crate::clients;
-use crate::deploy;
 use crate::leash::Leash;
 use crate::project::Project;
 use crate::shell::{Context, Result};
@@ -27,7 +26,6 @@ pub fn run(project: &Project, options: &Options) -> Result<()> {
         dev: true,
     };
     build::run(project, &dev)?;
-    deploy::build(project)?;
     // Each test binary cleans up after itself; this waits for that, and sees to what it could not.
     let leash = Leash::new(format!("planb-run={}", std::process::id()))?;
     let mut test = project

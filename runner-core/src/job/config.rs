@@ -36,6 +36,16 @@ pub(super) fn settings(env: &Env) -> Vec<Setting> {
         .collect()
 }
 
+/// A README with its tables of settings as the code has them, between `<!-- env:begin -->` and `<!-- env:end -->`;
+/// `None` where it has no such place.
+pub fn with_env_tables(readme: &str, groups: &[Group]) -> Option<String> {
+    let (begin, end) = ("<!-- env:begin -->\n", "<!-- env:end -->");
+    let (head, rest) = readme.split_once(begin)?;
+    let (_, tail) = rest.split_once(end)?;
+    let tables = env_table_markdown(groups);
+    Some(format!("{head}{begin}\n{tables}\n{end}{tail}"))
+}
+
 /// The README's tables: one for each group.
 pub fn env_table_markdown(groups: &[Group]) -> String {
     let mut text = String::new();

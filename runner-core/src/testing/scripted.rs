@@ -168,6 +168,11 @@ impl Engine for Scripted {
         Ok(Restored::default())
     }
 
+    async fn check_foreign(&self, foreign: Foreign, _: &Target) -> Result<()> {
+        self.recorder.call("check_foreign");
+        collect(foreign.body).await.map(drop)
+    }
+
     async fn restore_foreign(&self, foreign: Foreign, _: &Target) -> Result<Restored> {
         self.recorder.call("restore_foreign");
         let bytes = collect(foreign.body).await?;

@@ -129,3 +129,30 @@ async fn a_signal_during_the_precheck_ends_the_restore_untouched() {
     assert_eq!(restored.unwrap_err().kind(), Kind::Interrupted);
     assert_eq!(engine.recorder().calls(), [""; 0]);
 }
+
+#[tokio::test]
+async fn a_stock_tools_dump_is_read_before_it_is_restored_unless_it_is_trusted() {
+    let store = memory();
+    write(&store, "shop.sql", "create table").await;
+    write(&store, "cut.sql.gz", &b"\x1f\x8b\x08"[..]).await;
+    for (path, precheck, calls) in [
+        (
+            "shop.sql",
+            "full",
+            &["check_foreign", "restore_foreign"][..],
+        ),
+        ("shop.sql", "none", &["restore_foreign"]),
+        ("cut.sql.gz", "full", &["check_foreign"]),
+    ] {
+        let settings = [("BACKUP_PATH", path), ("RESTORE_PRECHECK", precheck)];
+        let (engine, restored) = bring_back(&store, &settings).await;
+        assert_eq!(engine.recorder().calls(), calls);
+        match restored {
+            Ok(_) => assert_eq!(engine.recorder().restored()["shop.sql"], "create table"),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Integrity);
+                assert!(error.to_string().contains("was not touched"), "{error}");
+            }
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Where to cut a large table: at keys with about as many rows between them.
 
-use runner_core::error::Result;
+use std::ops::Range;
 
-use crate::plan;
+use runner_core::error::Result;
+use runner_core::plan;
+
 use crate::sql::{self, ident};
 use crate::tables::{KeyColumn, Order, Source};
 use crate::wire::Connection;
@@ -10,26 +12,31 @@ use crate::wire::Connection;
 /// Estimates asked for at most, for each range that is wanted.
 const ESTIMATES_PER_RANGE: usize = 16;
 
-/// The literals between which the ranges lie; none for a table that is not worth it or has no key.
-pub(crate) async fn bounds(
+/// A range of a large table has about this size, so that the last worker to finish is not long alone, and a load
+/// is no transaction that a server chokes on.
+const RANGE_BYTES: Range<u64> = (32 << 20)..(256 << 20);
+
+/// The conditions of a table's ranges; one range for a table that is not worth more or has no key.
+pub(crate) async fn ranges(
     connection: &mut Connection,
     database: &str,
     source: &Source,
     parallelism: usize,
-) -> Result<Vec<String>> {
-    let n_ranges = plan::n_ranges(source.size_bytes, parallelism);
+) -> Result<Vec<Option<String>>> {
+    let n_ranges = plan::n_ranges(source.size_bytes, parallelism, &RANGE_BYTES);
     let Some(key) = source.key.as_ref().filter(|_| n_ranges > 1) else {
-        return Ok(Vec::new());
+        return Ok(vec![None]);
     };
     let from = format!(
         "{} FORCE INDEX ({})",
         sql::qualified(database, &source.table.name),
         ident(&key.index)
     );
-    match key.order {
-        Order::Integer => by_estimates(connection, &from, key, n_ranges as usize).await,
-        _ => by_steps(connection, &from, key, source.n_rows, n_ranges).await,
-    }
+    let bounds = match key.order {
+        Order::Integer => by_estimates(connection, &from, key, n_ranges as usize).await?,
+        _ => by_steps(connection, &from, key, source.n_rows, n_ranges).await?,
+    };
+    Ok(plan::between(&ident(&key.name), &bounds))
 }
 
 /// An interval of integer keys, and how many rows the server thinks are in it.

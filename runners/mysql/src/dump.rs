@@ -10,21 +10,21 @@ use futures::StreamExt;
 use futures::stream;
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
+use runner_core::plan::{self, Unit};
 use runner_core::progress::Progress;
 use runner_core::rows::{self as bodies, Job};
 use runner_core::stream::BLOCK_BYTES;
 
 use crate::details::{DatabaseDetails, Details};
 use crate::options::Options;
-use crate::plan::{self, Unit};
 use crate::rows::{self, Select};
-use crate::schema::{self, Scripts, Sequences};
+use crate::schema::{self, Scripts, Sequences, Stamps};
 use crate::server::Server;
 use crate::snapshot::{self, Lockable, Snapshot};
 use crate::tables::{self, Source};
 use crate::wire::Connection;
 use crate::{accounts, cut, features, privileges, sql};
-use found::{Found, look, refuse_changed};
+use found::{Found, look, refuse_changed, stamps};
 
 /// What `begin` makes.
 pub struct MyDump {
@@ -33,8 +33,8 @@ pub struct MyDump {
     units: BTreeMap<String, Work>,
     snapshot: Snapshot,
     details: Details,
-    /// By database: the tables as they were, in the order of `details.databases`.
-    sources: Vec<Vec<Source>>,
+    /// By database: the definitions as they were, of tables and of objects, in the order of `details.databases`.
+    stamps: Vec<[Stamps; 2]>,
     progress: Progress,
 }
 
@@ -90,7 +90,7 @@ impl MyDump {
                 accounts: false,
                 databases: Vec::new(),
             },
-            sources: Vec::new(),
+            stamps: Vec::new(),
             progress: scope.progress.clone(),
         };
         for found in found {
@@ -148,10 +148,13 @@ impl MyDump {
         } = found;
         // Read again: the snapshot is of a later moment than the first look.
         let now = tables::read(catalog, &details.name).await?;
-        refuse_changed(&details.name, &all, &now)?;
+        let (before, now) = (stamps(&details.name, &all), stamps(&details.name, &now));
+        refuse_changed(&before, &now)?;
         // What is new may be from before the snapshot.
-        refuse_changed(&details.name, &now, &all)?;
-        if let Some(scripts) = scripts {
+        refuse_changed(&now, &before)?;
+        let mut objects = Stamps::default();
+        if let Some(mut scripts) = scripts {
+            objects = std::mem::take(&mut scripts.stamps);
             let sequences = schema::sequences(catalog, &details.name).await?;
             details.n_sequences = sequences.n;
             self.add_scripts(&mut details, scripts, &sequences);
@@ -161,12 +164,13 @@ impl MyDump {
             .partition(|source| source.is_transactional);
         let mut n_tars = 0;
         for (sources, is_loose) in [(loose, true), (covered, false)] {
-            let bounds = self.bounds(scope, &details, &sources, is_loose).await?;
-            let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
+            let ranges = self.ranges(scope, &details, &sources, is_loose).await?;
+            let sizes = sources.iter().map(|source| source.size_bytes);
+            let units = plan::units(sizes.zip(ranges));
             self.add_units(&details, &sources, units, is_loose, &mut n_tars);
         }
         self.details.databases.push(details);
-        self.sources.push(all);
+        self.stamps.push([before, objects]);
         Ok(())
     }
 
@@ -194,16 +198,16 @@ impl MyDump {
     }
 
     /// Where each table is cut; of tables that are locked, the session is asked that locked them, for the same reason.
-    async fn bounds(
+    async fn ranges(
         &self,
         scope: &Scope,
         details: &DatabaseDetails,
         sources: &[Source],
         is_loose: bool,
-    ) -> Result<BTreeMap<usize, Vec<String>>> {
-        let mut bounds = BTreeMap::new();
+    ) -> Result<Vec<Vec<Option<String>>>> {
+        let mut ranges = Vec::new();
         if sources.is_empty() {
-            return Ok(bounds);
+            return Ok(ranges);
         }
         let loose = &self.snapshot.sessions.loose;
         let mut cutter = match is_loose {
@@ -211,19 +215,19 @@ impl MyDump {
             false => self.server.connect().await?,
         };
         cutter.execute(sql::RAW_RESULTS).await?;
-        for (n, source) in sources.iter().enumerate() {
-            let cuts = cut::bounds(&mut cutter, &details.name, source, scope.parallelism).await;
+        for source in sources {
+            let cuts = cut::ranges(&mut cutter, &details.name, source, scope.parallelism).await;
             let cuts = cuts.map_err(|err| {
                 let name = details.data_name(&source.table);
                 err.while_doing(format!("cut {name} into ranges"))
             })?;
-            bounds.insert(n, cuts);
+            ranges.push(cuts);
         }
         match is_loose {
             true => loose.give(cutter),
             false => cutter.close().await,
         }
-        Ok(bounds)
+        Ok(ranges)
     }
 
     fn add_units(
@@ -307,9 +311,13 @@ impl Dump for MyDump {
 
     async fn finish(self) -> Result<Finished> {
         let mut catalog = self.server.connect().await?;
-        for (database, before) in self.details.databases.iter().zip(&self.sources) {
+        for (database, [tables, objects]) in self.details.databases.iter().zip(&self.stamps) {
             let now = tables::read(&mut catalog, &database.name).await?;
-            refuse_changed(&database.name, before, &now)?;
+            refuse_changed(tables, &stamps(&database.name, &now))?;
+            if !objects.is_empty() {
+                let now = schema::stamps(&mut catalog, &database.name).await?;
+                refuse_changed(objects, &now)?;
+            }
         }
         catalog.close().await;
         let consistency = self.snapshot.release().await?;

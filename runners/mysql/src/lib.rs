@@ -11,7 +11,7 @@
 //! | `privileges.rs` | whether the login would see all of a database |
 //! | `snapshot.rs` | sessions that see one moment: which lock made them, and where in the binary log that is |
 //! | `tables.rs`, `details.rs` | which tables and columns there are, how a column's values travel, how the manifest says it |
-//! | `plan.rs`, `cut.rs` | tables into pieces (pure); where to cut a large one |
+//! | `cut.rs` | where to cut a large table |
 //! | `ddl.rs`, `schema.rs` | definitions: one table's, taken apart; a whole database's, as scripts for the stock client |
 //! | `features.rs` | what only one of the families knows |
 //! | `accounts.rs` | accounts and grants, where all databases are backed up |
@@ -34,8 +34,9 @@ mod engine;
 mod features;
 mod foreign;
 mod options;
-mod plan;
 mod privileges;
+#[cfg(test)]
+mod readme;
 mod restore;
 mod rows;
 mod schema;

@@ -44,7 +44,7 @@ impl FromEnv for Options {
         key(
             "BACKUP_NONTRANSACTIONAL",
             "lock",
-            "Tables of engines without transactions, such as MyISAM: `lock` keeps writers off them until the backup ends, `refuse` refuses the backup",
+            "Tables of engines without transactions, such as MyISAM: `lock` keeps writers off them until they are read, `refuse` refuses the backup",
         ),
         key(
             "RESTORE_NO_DEFINER",

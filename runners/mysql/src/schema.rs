@@ -6,7 +6,8 @@
 
 mod sequences;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use runner_core::error::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
@@ -37,11 +38,16 @@ pub(crate) struct Scripts {
     pub(crate) tables: Vec<u8>,
     pub(crate) indexes: Vec<u8>,
     pub(crate) objects: Vec<u8>,
+    /// Of each object but events, which the server itself ends and drops.
+    pub(crate) stamps: Stamps,
     /// Accounts that objects run as.
     pub(crate) definers: BTreeSet<String>,
     /// What only some servers know.
     pub(crate) features: BTreeSet<String>,
 }
+
+/// By what people call a thing: all that a change of its definition would change.
+pub(crate) type Stamps = BTreeMap<String, String>;
 
 /// What a script needs of its session, whoever runs it.
 const PROLOGUE: &str = "SET NAMES utf8mb4;\n\
@@ -60,8 +66,7 @@ pub(crate) async fn read(
         tables: Vec::new(),
         indexes: PROLOGUE.into(),
         objects: PROLOGUE.into(),
-        definers: BTreeSet::new(),
-        features: BTreeSet::new(),
+        ..Scripts::default()
     };
     let mut foreign_keys = Vec::new();
     for source in sources {
@@ -85,13 +90,23 @@ pub(crate) async fn read(
         database,
         scripts,
     };
-    writer.routines().await?;
-    writer.views().await?;
-    writer.triggers().await?;
+    writer.but_events().await?;
     writer.events().await?;
     let scripts = writer.scripts;
     catalog.execute(sql::TEXT_RESULTS).await?;
     Ok(scripts)
+}
+
+/// The stamps of all objects as they are now.
+pub(crate) async fn stamps(catalog: &mut Connection, database: &str) -> Result<Stamps> {
+    catalog.execute(format!("USE {}", ident(database))).await?;
+    let mut writer = Writer {
+        catalog,
+        database,
+        scripts: Scripts::default(),
+    };
+    writer.but_events().await?;
+    Ok(writer.scripts.stamps)
 }
 
 /// The line that heads an object, after an empty one.
@@ -146,6 +161,12 @@ struct Object {
 }
 
 impl Writer<'_> {
+    async fn but_events(&mut self) -> Result<()> {
+        self.routines().await?;
+        self.views().await?;
+        self.triggers().await
+    }
+
     async fn routines(&mut self) -> Result<()> {
         let answer = self
             .catalog
@@ -307,6 +328,14 @@ impl Writer<'_> {
                 !windows.any(|window| window == delimiter.as_bytes())
             })
             .unwrap_or("$planb-end$");
+        if object.kind != "event" {
+            let name = sql::display_name(self.database, &object.name);
+            let mut stamp = DefaultHasher::new();
+            (&object.create, &settings).hash(&mut stamp);
+            let stamp = stamp.finish().to_string();
+            let stamps = &mut self.scripts.stamps;
+            stamps.insert(format!("{} {name}", object.kind), stamp);
+        }
         let script = &mut self.scripts.objects;
         let before = format!(
             "\nSET SESSION {};\nDELIMITER {delimiter}{}",

@@ -109,6 +109,11 @@ fn source(row: &Row, columns: Vec<ColumnRow>, key: Option<(String, String)>) -> 
             index,
         })
     });
+    let written: Vec<ColumnRow> = columns
+        .iter()
+        .filter(|it| !it.is_generated)
+        .cloned()
+        .collect();
     let stamp: Vec<&str> = columns.iter().map(|column| column.stamp.as_str()).collect();
     let collations = columns.iter().filter_map(|column| column.collation.clone());
     Source {
@@ -127,9 +132,9 @@ fn source(row: &Row, columns: Vec<ColumnRow>, key: Option<(String, String)>) -> 
         ),
         table: Table {
             name: row.text(0),
-            columns: columns
+            is_utf8: written.iter().all(ColumnRow::is_utf8),
+            columns: written
                 .into_iter()
-                .filter(|column| !column.is_generated)
                 .map(|column| Column {
                     travel: column.travel(),
                     name: column.name,
@@ -168,6 +173,33 @@ impl ColumnRow {
             "json" => Travel::Json,
             "inet4" | "inet6" | "uuid" => Travel::Text,
             _ => Travel::AsIs,
+        }
+    }
+
+    /// Whether the values, as the server sends them, are UTF-8.
+    fn is_utf8(&self) -> bool {
+        match self.charset.as_deref() {
+            Some(charset) => ["utf8mb4", "utf8mb3", "utf8", "ascii"].contains(&charset),
+            None => [
+                "tinyint",
+                "smallint",
+                "mediumint",
+                "int",
+                "bigint",
+                "decimal",
+                "float",
+                "double",
+                "date",
+                "datetime",
+                "timestamp",
+                "time",
+                "year",
+                "json",
+                "inet4",
+                "inet6",
+                "uuid",
+            ]
+            .contains(&self.data_type.as_str()),
         }
     }
 
@@ -260,5 +292,22 @@ mod tests {
         assert_eq!(travel("inet6", "inet6"), Travel::Text);
         assert_eq!(travel("geometry", "geometry"), Travel::Shape);
         assert_eq!(travel("bit", "bit(9)"), Travel::AsIs);
+    }
+
+    #[test]
+    fn only_text_of_characters_that_utf8_has_the_same_bytes_for_is_utf8() {
+        let is_utf8 = |data_type: &str, charset: Option<&str>| {
+            let column = ColumnRow {
+                data_type: data_type.into(),
+                charset: charset.map(str::to_owned),
+                ..ColumnRow::default()
+            };
+            column.is_utf8()
+        };
+        assert!(is_utf8("varchar", Some("utf8mb4")) && is_utf8("enum", Some("ascii")));
+        assert!(is_utf8("json", None) && is_utf8("decimal", None));
+        assert!(!is_utf8("varchar", Some("latin1")) && !is_utf8("text", Some("binary")));
+        assert!(!is_utf8("varbinary", None) && !is_utf8("bit", None) && !is_utf8("point", None));
+        assert!(!is_utf8("vector", None));
     }
 }

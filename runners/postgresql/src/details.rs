@@ -1,5 +1,6 @@
 //! What a PostgreSQL backup's manifest says beyond the common part: `details`.
 
+use runner_core::engine::no_database;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use serde::{Deserialize, Serialize};
@@ -97,22 +98,12 @@ impl Details {
 impl Details {
     /// Of a backup of all databases, only one: without the roles, which belong to all.
     pub(crate) fn choose(&mut self, name: &str) -> Result<()> {
-        let names: Vec<String> = self
-            .databases
-            .iter()
-            .map(|it| format!("{:?}", it.name))
-            .collect();
+        let names: Vec<String> = self.databases.iter().map(|it| it.name.clone()).collect();
         self.databases.retain(|database| database.name == name);
         self.globals = false;
         match self.databases.is_empty() {
             false => Ok(()),
-            true => Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "the backup holds the databases {} and no {name:?}; DB_NAME chooses one of them, `*` all",
-                    names.join(", ")
-                ),
-            )),
+            true => Err(no_database(&names, name)),
         }
     }
 }

@@ -9,15 +9,16 @@ use futures::StreamExt;
 use futures::stream;
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
+use runner_core::plan::{self, Unit};
 use runner_core::progress::Progress;
 use runner_core::rows as bodies;
 use runner_core::store::layout::safe_component;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::cut;
 use crate::details::{Details, Table};
 use crate::engine::Server;
-use crate::plan::{self, Unit};
 use crate::rows::{self, Job};
 use crate::sql;
 use crate::tables::Source;
@@ -131,12 +132,14 @@ impl PgDump {
             let n_bytes = details.n_large_objects << 10;
             self.add(&name, "large_objects", n_bytes, Work::LargeObjects(n));
         }
-        let units = plan::plan(
-            &sources,
-            scope.parallelism,
-            server.has_tid_range_scan,
-            &|n| bounds.get(&n).copied(),
-        );
+        let has_scan = server.has_tid_range_scan;
+        let units = plan::units(sources.iter().enumerate().map(|(n, source)| {
+            let bounds = bounds.get(&n).copied();
+            (
+                source.size_bytes,
+                cut::ranges(source, scope.parallelism, has_scan, bounds),
+            )
+        }));
         self.add_units(n, prefix, &sources, units);
         Ok(())
     }
@@ -297,7 +300,7 @@ async fn key_bounds(
         let Some(key) = source
             .key
             .as_ref()
-            .filter(|_| source.size_bytes >= plan::SPLIT_BYTES)
+            .filter(|_| source.size_bytes >= cut::SPLIT_BYTES)
         else {
             continue;
         };

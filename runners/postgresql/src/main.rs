@@ -10,7 +10,7 @@
 //! | `tools.rs` | `pg_dump`, `pg_restore`, `psql`: where they are, how they log in, how old they may be |
 //! | `dump.rs`, `dump/held.rs` | a backup: snapshots held open, the plan, what stands behind each piece |
 //! | `describe.rs`, `details.rs` | what a database is beside its rows, and how the manifest says it |
-//! | `tables.rs`, `types.rs`, `plan.rs` | which tables, binary or text, in which ranges; `plan` is pure |
+//! | `tables.rs`, `types.rs`, `cut.rs` | which tables, binary or text, in which ranges |
 //! | `rows.rs`, `sequences.rs`, `largeobjects.rs`, `roles.rs` | the bodies of artifacts |
 //! | `by_hand.rs` | `RESTORE.md` |
 //! | `restore.rs` | a restore: everything checked, then filled, proven, put into place |
@@ -26,6 +26,7 @@
 //! A restore: `check_target` makes the whole plan and touches nothing; `restore` makes it again and carries it out.
 
 mod by_hand;
+mod cut;
 mod describe;
 mod details;
 mod dump;
@@ -33,7 +34,6 @@ mod engine;
 mod foreign;
 mod largeobjects;
 mod options;
-mod plan;
 #[cfg(test)]
 mod readme;
 mod restore;

@@ -3,29 +3,29 @@
 use expect_test::expect_file;
 use runner_core::engine::Engine;
 use runner_core::error::Kind;
-use runner_core::job::{EngineFacts, env_table_markdown, groups};
+use runner_core::job::{EngineFacts, groups, with_env_tables};
 
 use crate::engine::Postgres;
 
 const README: &str = include_str!("../../../README.md");
 
-/// The text between `<!-- name:begin -->` and `<!-- name:end -->`, and what stands around it.
-fn section(name: &str) -> [&'static str; 3] {
+/// The text between `<!-- name:begin -->` and `<!-- name:end -->`.
+fn section(name: &str) -> &'static str {
     let (begin, end) = (
         format!("<!-- {name}:begin -->\n"),
         format!("<!-- {name}:end -->"),
     );
-    let (head, rest) = README.split_once(&begin).expect("the section begins");
-    let (body, tail) = rest.split_once(&end).expect("the section ends");
-    let head = &README[..head.len() + begin.len()];
-    let tail = &README[README.len() - tail.len() - end.len()..];
-    [head, body, tail]
+    let (_, rest) = README.split_once(&begin).expect("the section begins");
+    let (body, _) = rest.split_once(&end).expect("the section ends");
+    body
 }
 
 /// The first column of a section's table, without its backquotes and its heading.
 fn first_column(name: &str) -> Vec<&'static str> {
-    let [_, body, _] = section(name);
-    let rows = body.lines().filter(|line| line.starts_with('|')).skip(2);
+    let rows = section(name)
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2);
     rows.filter_map(|row| row.split('|').nth(1))
         .map(|cell| cell.trim().trim_matches('`'))
         .collect()
@@ -34,10 +34,9 @@ fn first_column(name: &str) -> Vec<&'static str> {
 /// `UPDATE_EXPECT=1 cargo test -p postgresql-runner readme` writes the tables anew.
 #[test]
 fn the_readme_lists_every_setting_as_the_code_has_it() {
-    let [head, _, tail] = section("env");
     let groups = groups::<<Postgres as Engine>::Options>(&EngineFacts::of::<Postgres>());
-    let tables = env_table_markdown(&groups);
-    expect_file!["../../../README.md"].assert_eq(&format!("{head}\n{tables}\n{tail}"));
+    let readme = with_env_tables(README, &groups);
+    expect_file!["../../../README.md"].assert_eq(&readme.expect("a place for the tables"));
 }
 
 #[test]
@@ -55,7 +54,7 @@ fn the_readme_explains_every_kind_of_error_with_its_exit_code() {
         Kind::Bug,
     ];
     assert_eq!(first_column("kinds"), KINDS.map(Kind::as_str));
-    let [_, body, _] = section("kinds");
+    let body = section("kinds");
     for kind in KINDS {
         let row = format!("| `{kind}` | {}", kind.exit_code());
         assert!(body.contains(&row), "no row begins with {row}");

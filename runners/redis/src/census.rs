@@ -85,8 +85,29 @@ impl Census {
             .sum()
     }
 
+    /// The highest number of a database that holds keys.
+    pub(crate) fn highest_database(&self) -> Option<u64> {
+        self.databases.keys().next_back().copied()
+    }
+
     pub(crate) fn n_functions(&self) -> u64 {
         self.functions.rows
+    }
+
+    pub(crate) fn functions(&self) -> Tally {
+        self.functions
+    }
+
+    /// Adds what was seen elsewhere, begun at the same moment.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (number, theirs) in &other.databases {
+            let database = self.databases.entry(*number).or_default();
+            database.lasting += theirs.lasting;
+            for (moment, tally) in &theirs.expiring {
+                *database.expiring.entry(*moment).or_default() += *tally;
+            }
+        }
+        self.functions += other.functions;
     }
 
     /// What the manifest says.

@@ -25,6 +25,22 @@ pub(crate) struct Details {
     pub(crate) partial: bool,
     pub(crate) n_functions: u64,
     pub(crate) acl: bool,
+    /// Of a cluster; a server that is of none has no shards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shards: Vec<Shard>,
+    /// Whether the masters did not all hold the same functions.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) functions_differ: bool,
+}
+
+/// One master's part of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Shard {
+    /// Without the suffixes of the codec.
+    pub(crate) artifact: String,
+    /// Such as `0-5460, 6000`.
+    pub(crate) slots: String,
 }
 
 impl Details {

@@ -1,112 +1,147 @@
-//! A backup: one RDB, from the server as a replica gets it, or put together from what a scan finds.
+//! A backup: an RDB of the server, or of each master of its cluster, as a replica gets it or as a scan finds it.
 
-use std::sync::{Mutex, PoisonError};
+mod part;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream;
 use runner_core::engine::{Content, Dump, Finished, Opened, Piece, Proof, Scope};
 use runner_core::error::{Error, Kind, Result};
-use runner_core::stream::ByteStream;
 use serde_json::{Value, json};
 
-use crate::acl;
-use crate::details::Details;
-use crate::engine::Site;
-use crate::options::Mode;
-use crate::rdb::Version;
-use crate::replication::{self, Asked, Begun};
-use crate::scan::Scan;
-use crate::server::{self, Server, now_ms};
-use crate::walk::{self, Seen};
-use crate::wanted::Wanted;
-use crate::wire::{Connection, Reply, is_forbidden};
+pub(crate) use part::{functions, scan};
 
-/// The artifact that holds all keys.
+use crate::acl;
+use crate::cluster::masters;
+use crate::details::{Details, Shard};
+use crate::engine::Site;
+use crate::server::{self, Server, now_ms};
+use crate::wanted::Wanted;
+use part::{Part, Reading};
+
+/// The artifact that holds all keys of a server that is of no cluster.
 pub(crate) const RDB: &str = "dump.rdb";
+/// What every artifact of keys is, in the manifest.
+pub(crate) const RDB_KIND: &str = "rdb";
 /// Users and their rights.
 pub(crate) const ACL: &str = "acl.txt";
 
 /// What `begin` makes.
 pub struct RedisDump {
+    /// The server that was asked.
     server: Server,
+    parts: Vec<Part>,
     pieces: Vec<Piece>,
-    /// Read once.
-    source: Mutex<Option<ByteStream>>,
+    reading: Reading,
     acl: Option<Bytes>,
-    seen: Seen,
-    wanted: Wanted,
-    consistency: Value,
 }
 
 impl RedisDump {
-    /// Asks for the snapshot; the moment that it shows is that of this answer.
+    /// Finds the masters; each makes its snapshot when its piece is opened.
     pub(crate) async fn begin(server: Server, site: &Site, scope: &Scope) -> Result<Self> {
         let wanted = wanted(site, scope)?;
+        let masters = masters(&server).await?;
         let mut connection = server.connect().await?;
         let since = now_ms(&mut connection).await?;
-        let seen = Seen::default();
         let acl = match site.options.acl && site.database.is_none() {
             true => Some(acl::read(&mut connection).await?),
             false => None,
         };
-        let snapshot = snapshot(&server, site.options.mode).await?;
-        let progress = scope.progress.clone();
-        let (consistency, source) = match snapshot {
-            Some(begun) => {
-                let consistency = begun.consistency();
-                let rdb = begun.connection.snapshot();
-                let (wanted, seen) = (wanted.clone(), seen.clone());
-                let source = match wanted.is_everything() {
-                    true => walk::whole(rdb, since, progress, seen),
-                    false => walk::part(rdb, since, wanted, progress, seen),
-                };
-                (consistency, source)
-            }
-            None => {
-                tracing::warn!(
-                    "this backup will not be of one moment: each key is read at a moment of its own"
-                );
-                let source = scanned(
-                    &server,
-                    &mut connection,
-                    &wanted,
-                    scope,
-                    since,
-                    seen.clone(),
-                )
-                .await?;
-                (json!({"mode": "scan", "point_in_time": false}), source)
-            }
-        };
+        if masters.len() > 1 {
+            tracing::warn!(
+                shards = masters.len(),
+                "each shard of this backup will be of one moment, but not all of them of the same"
+            );
+        }
+        let parts: Vec<Part> = masters.into_iter().map(Part::new).collect();
         Ok(Self {
-            pieces: pieces(&server, acl.as_ref()),
-            source: Mutex::new(Some(source)),
+            pieces: pieces(&parts, acl.as_ref()),
+            parts,
+            reading: Reading {
+                mode: site.options.mode,
+                wanted,
+                parallelism: scope.parallelism,
+                since,
+                progress: scope.progress.clone(),
+                cancel: scope.cancel.clone(),
+            },
             acl,
-            seen,
-            wanted,
-            consistency,
             server,
         })
     }
+
+    /// What was true of slots and masters when the shards were read has to be true still: keys of a slot that moved
+    /// meanwhile may be in two shards, or in none.
+    async fn check_nothing_moved(&self) -> Result<()> {
+        if self.parts.iter().all(|part| part.master.shard.is_none()) {
+            return Ok(());
+        }
+        let doing = "ask again which slots each master has";
+        let now = masters(&self.server).await;
+        let now = now.map_err(|err| err.while_doing(doing))?;
+        let before = self.parts.iter().map(|part| &part.master.shard);
+        match before.eq(now.iter().map(|master| &master.shard)) {
+            true => Ok(()),
+            false => Err(Error::new(
+                Kind::Unreachable,
+                format!(
+                    "slots of the cluster of {} moved, or a master was replaced, while it was read; back up again",
+                    self.server.endpoint.address()
+                ),
+            )),
+        }
+    }
+
+    fn consistency(&self) -> Value {
+        let [only] = self.parts.as_slice() else {
+            let shards: Vec<Value> = self.parts.iter().map(shard_consistency).collect();
+            let is_scan = shards.iter().any(|shard| shard["mode"] == "scan");
+            let mode = if is_scan { "scan" } else { "replication" };
+            return json!({"mode": mode, "point_in_time": false, "shards": shards});
+        };
+        only.consistency()
+    }
+
+    fn details(&self) -> Result<Details> {
+        let mut details = Details {
+            family: server::name(self.server.family).to_owned(),
+            server_version: self.server.version.clone(),
+            point_in_time: self.consistency()["point_in_time"] == true,
+            partial: !self.reading.wanted.takes_every_name(),
+            acl: self.acl.is_some(),
+            ..Details::default()
+        };
+        let mut functions = None;
+        for part in &self.parts {
+            let (version, census) = part.seen.get()?;
+            details.rdb_version = details.rdb_version.max(version.number);
+            details.n_functions = census.n_functions();
+            details.functions_differ |=
+                *functions.get_or_insert(census.functions()) != census.functions();
+            details
+                .shards
+                .extend(part.master.shard.iter().map(|shard| Shard {
+                    artifact: part.name(),
+                    slots: shard.slots.to_string(),
+                }));
+        }
+        if details.functions_differ {
+            tracing::warn!(
+                "the masters hold different libraries of functions: a restore will insist on leaving them out"
+            );
+        }
+        Ok(details)
+    }
 }
 
-/// The server's own snapshot; `None` where it has to be read key by key.
-async fn snapshot(server: &Server, mode: Mode) -> Result<Option<Box<Begun>>> {
-    if mode == Mode::Scan {
-        return Ok(None);
+fn shard_consistency(part: &Part) -> Value {
+    let mut consistency = part.consistency();
+    if let Some(shard) = &part.master.shard {
+        consistency["slots"] = shard.slots.to_string().into();
+        consistency["node"] = shard.node.as_str().into();
+        consistency["address"] = part.master.server.endpoint.address().into();
     }
-    match replication::ask(server).await? {
-        Asked::Begun(begun) => Ok(Some(begun)),
-        Asked::Refused(why) if mode == Mode::Auto => {
-            tracing::warn!(
-                reason = why,
-                "the server does not let us be its replica: going on key by key"
-            );
-            Ok(None)
-        }
-        Asked::Refused(why) => Err(refused(server, &why)),
-    }
+    consistency
 }
 
 fn wanted(site: &Site, scope: &Scope) -> Result<Wanted> {
@@ -124,12 +159,8 @@ fn wanted(site: &Site, scope: &Scope) -> Result<Wanted> {
     })
 }
 
-fn pieces(server: &Server, acl: Option<&Bytes>) -> Vec<Piece> {
-    let mut pieces = vec![Piece {
-        name: RDB.to_owned(),
-        kind: "rdb",
-        estimated_bytes: server.data_bytes(),
-    }];
+fn pieces(parts: &[Part], acl: Option<&Bytes>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = parts.iter().map(Part::piece).collect();
     pieces.extend(acl.map(|acl| Piece {
         name: ACL.to_owned(),
         kind: "acl",
@@ -138,121 +169,38 @@ fn pieces(server: &Server, acl: Option<&Bytes>) -> Vec<Piece> {
     pieces
 }
 
-fn refused(server: &Server, why: &str) -> Error {
-    Error::new(
-        Kind::Denied,
-        format!(
-            "{} does not let us be its replica: {why}; allow +psync +replconf, or set REDIS_BACKUP_MODE=scan",
-            server.endpoint.address()
-        ),
-    )
-}
-
-/// An RDB of what a scan finds.
-async fn scanned(
-    server: &Server,
-    connection: &mut Connection,
-    wanted: &Wanted,
-    scope: &Scope,
-    since: u64,
-    seen: Seen,
-) -> Result<ByteStream> {
-    let version = Version {
-        family: server.family,
-        number: server.rdb_version(connection).await?,
-    };
-    let functions = match wanted.functions {
-        true => functions(connection).await?,
-        false => Vec::new(),
-    };
-    let records = scan(server, wanted, scope.parallelism, &scope.cancel).records();
-    let progress = scope.progress.clone();
-    Ok(walk::written(
-        records, version, since, functions, progress, seen,
-    ))
-}
-
-/// A scan of every database that is wanted and holds keys.
-pub(crate) fn scan(
-    server: &Server,
-    wanted: &Wanted,
-    parallelism: usize,
-    cancel: &tokio_util::sync::CancellationToken,
-) -> Scan {
-    let databases = server.databases().into_keys();
-    Scan {
-        databases: databases.filter(|it| wanted.takes_database(*it)).collect(),
-        server: server.clone(),
-        wanted: wanted.clone(),
-        parallelism,
-        cancel: cancel.clone(),
-    }
-}
-
-/// The code of each library of functions; none where the server has no such thing.
-pub(crate) async fn functions(connection: &mut Connection) -> Result<Vec<Bytes>> {
-    let words: [&[u8]; 3] = [b"FUNCTION", b"LIST", b"WITHCODE"];
-    let libraries = match connection.ask(&words).await? {
-        Reply::Error(text) if text.starts_with("NOPERM") => {
-            return Err(connection.refusal(&text, &words));
-        }
-        Reply::Error(text) if is_forbidden(&text) => return Ok(Vec::new()),
-        reply => connection.good(reply, &words)?.items(),
-    };
-    let mut codes = Vec::new();
-    for library in libraries {
-        let mut fields = library.items().into_iter();
-        while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-            if name.text().as_deref() == Some("library_code") {
-                codes.extend(value.bulk());
-            }
-        }
-    }
-    Ok(codes)
-}
-
 impl Dump for RedisDump {
     fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     async fn open(&self, piece: &Piece) -> Result<Opened> {
-        if piece.name == ACL {
-            let acl = self.acl.clone().unwrap_or_default();
-            return Ok(Opened {
-                body: stream::iter([Ok(acl)]).boxed(),
-                proof: Proof::default(),
-            });
+        if let Some(part) = self.parts.iter().find(|part| part.name() == piece.name) {
+            let opened = part.open(&self.reading).await;
+            return opened.map_err(|err| err.while_doing(format!("read {}", piece.name)));
         }
-        let source = self.source.lock();
-        let source = source.unwrap_or_else(PoisonError::into_inner).take();
-        let source = source.ok_or_else(|| Error::new(Kind::Bug, "a snapshot is read only once"))?;
+        let acl = self.acl.clone().unwrap_or_default();
         Ok(Opened {
-            body: source,
-            proof: self.seen.proof.clone(),
+            body: stream::iter([Ok(acl)]).boxed(),
+            proof: Proof::default(),
         })
     }
 
     async fn finish(self) -> Result<Finished> {
-        let (version, census) = self.seen.get()?;
-        if !self.wanted.include.is_empty() && census.n_keys() == 0 {
+        self.check_nothing_moved().await?;
+        let mut n_keys = 0;
+        for part in &self.parts {
+            n_keys += part.seen.get()?.1.n_keys();
+        }
+        if !self.reading.wanted.include.is_empty() && n_keys == 0 {
             return Err(Error::new(
                 Kind::Config,
                 "INCLUDE_TABLES: no key matches, so there is nothing to back up",
             ));
         }
-        let details = Details {
-            family: server::name(self.server.family).to_owned(),
-            server_version: self.server.version.clone(),
-            rdb_version: version.number,
-            point_in_time: self.consistency["point_in_time"] == true,
-            partial: !self.wanted.takes_every_name(),
-            n_functions: census.n_functions(),
-            acl: self.acl.is_some(),
-        };
         Ok(Finished {
-            consistency: self.consistency,
-            details: details.value()?,
+            details: self.details()?.value()?,
+            consistency: self.consistency(),
         })
     }
 }

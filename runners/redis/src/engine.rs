@@ -10,6 +10,7 @@ use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::Manifest;
 use runner_core::source::Backup;
 
+use crate::cluster::masters;
 use crate::dump::RedisDump;
 use crate::options::Options;
 use crate::server::{self, Server};
@@ -96,24 +97,7 @@ impl Site {
                 ),
             ));
         }
-        server.refuse_cluster()?;
         Ok(server)
-    }
-}
-
-impl Server {
-    /// A part of a cluster is not all of it, and looks like it.
-    pub(crate) fn refuse_cluster(&self) -> Result<()> {
-        match self.is_cluster() {
-            false => Ok(()),
-            true => Err(Error::new(
-                Kind::Unfit,
-                format!(
-                    "{} is a node of a cluster, and clusters are not served in this release",
-                    self.endpoint.address()
-                ),
-            )),
-        }
     }
 }
 
@@ -152,15 +136,23 @@ impl<B: Brand> Engine for Runner<B> {
 
     async fn probe(&self) -> Result<Probe> {
         let server = self.site.source(B::NAME).await?;
-        let keys: u64 = server.databases().values().sum();
-        let facts = [
+        let masters = masters(&server).await?;
+        let each = masters.iter().map(|it| &it.server);
+        let keys: u64 = each
+            .clone()
+            .flat_map(|it| it.databases().into_values())
+            .sum();
+        let mut facts = vec![
             ("family", server::title(server.family).to_owned()),
             ("keys", keys.to_string()),
             ("role", server.fact("role").to_owned()),
-            ("databases", server.databases().len().to_string()),
         ];
+        match server.is_cluster() {
+            true => facts.push(("shards", masters.len().to_string())),
+            false => facts.push(("databases", server.databases().len().to_string())),
+        }
         Ok(Probe {
-            size_bytes: server.data_bytes(),
+            size_bytes: each.map(Server::data_bytes).sum(),
             engine_version: server.version,
             tools: BTreeMap::new(),
             facts: facts
@@ -181,6 +173,10 @@ impl<B: Brand> Engine for Runner<B> {
 
     async fn restore(&self, backup: &Backup, target: &Target) -> Result<Restored> {
         restore::ours(&self.site, backup, target).await
+    }
+
+    async fn check_foreign(&self, foreign: Foreign, target: &Target) -> Result<()> {
+        restore::check_foreign(&self.site, foreign, target).await
     }
 
     async fn restore_foreign(&self, foreign: Foreign, target: &Target) -> Result<Restored> {

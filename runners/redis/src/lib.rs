@@ -7,13 +7,14 @@
 //! | `options.rs` | settings that only these engines have |
 //! | `wire.rs`, `wire/` | the protocol: socket and TLS, login, Sentinel, commands, replies, a snapshot's bytes |
 //! | `server.rs` | what the server is and can do, asked once |
+//! | `cluster.rs`, `cluster/` | the masters that hold all keys between them, and which one a key belongs to |
 //! | `wanted.rs` | which keys are asked for |
 //! | `replication.rs` | a snapshot as replicas get it |
 //! | `scan.rs` | key by key, where nobody may be a replica |
 //! | `rdb.rs`, `rdb/` | RDB files and streams: read key by key, judged, and written |
 //! | `census.rs` | counts and fingerprints of keys, and of those that expire by when |
 //! | `walk.rs` | through an RDB on a thread: counted, passed on whole or in part |
-//! | `dump.rs`, `acl.rs`, `details.rs` | a backup; users; what the manifest says of it |
+//! | `dump.rs`, `dump/`, `acl.rs`, `details.rs` | a backup; users; what the manifest says of it |
 //! | `restore.rs`, `restore/` | a restore: everything checked, then filled and proven |
 //! | `by_hand.rs` | `RESTORE.md` |
 //!
@@ -24,6 +25,7 @@
 mod acl;
 mod by_hand;
 mod census;
+mod cluster;
 mod details;
 mod dump;
 mod engine;

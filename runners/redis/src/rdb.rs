@@ -21,7 +21,8 @@ mod version;
 mod writer;
 
 pub use key::{Key, Kind};
-pub use payload::{function_payload, judge_payload};
+pub(crate) use payload::FOOTER_BYTES;
+pub use payload::{Seal, function_payload, judge_payload};
 pub use reader::{Item, Keep, Reader};
 pub use version::{Family, Version};
 pub use writer::Writer;

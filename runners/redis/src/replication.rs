@@ -38,7 +38,7 @@ impl Begun {
 /// Asks for a snapshot, and returns when the server has begun to make it.
 pub(crate) async fn ask(server: &Server) -> Result<Asked> {
     let mut connection = server.connect().await?;
-    let version = server.version.as_bytes();
+    let version = server.replica_version().as_bytes();
     let mut wishes: Vec<[&[u8]; 3]> = vec![
         // Nothing but the snapshot: the server keeps no writes for us meanwhile. Unknown before 6.2.
         [b"REPLCONF", b"rdb-only", b"1"],

@@ -6,15 +6,16 @@ mod proof;
 
 use runner_core::engine::{Foreign, Restored, Target, Verify};
 use runner_core::error::{Error, Kind, Result};
-use runner_core::manifest::Manifest;
+use runner_core::manifest::{Artifact, Manifest};
 use runner_core::source::Backup;
 use runner_core::stream::ByteStream;
 use runner_core::workers::unless_cancelled;
 
 use crate::acl;
 use crate::details::{Details, highest_database, only_database};
-use crate::dump::{ACL, RDB};
+use crate::dump::RDB_KIND;
 use crate::engine::Site;
+use crate::walk;
 use load::{Loaded, Loading};
 use place::Place;
 
@@ -29,6 +30,12 @@ async fn find(site: &Site, manifest: &Manifest, target: &Target) -> Result<Place
     let place = Place::find(server, only_database(manifest)?, target).await?;
     place.check_version(details.version())?;
     place.check_reach(highest_database(manifest)).await?;
+    if details.functions_differ && place.wanted.functions {
+        return Err(Error::new(
+            Kind::Unfit,
+            "the masters that this backup is of held different libraries of functions, and there is no telling which are right; DB_NAME=0 restores the keys without them",
+        ));
+    }
     place.check_empty(details.n_functions > 0).await?;
     Ok(place)
 }
@@ -37,52 +44,73 @@ async fn find(site: &Site, manifest: &Manifest, target: &Target) -> Result<Place
 pub(crate) async fn ours(site: &Site, backup: &Backup, target: &Target) -> Result<Restored> {
     let manifest = backup.manifest();
     let place = find(site, manifest, target).await?;
-    let named = |name: &str| {
-        let mut artifacts = backup.artifacts().iter();
-        artifacts.find(|it| manifest.name(it).starts_with(name))
-    };
-    let rdb = named(RDB)
-        .ok_or_else(|| Error::new(Kind::Integrity, format!("manifest.json: no artifact {RDB}")))?;
-    let body = backup.open(rdb, target.progress.clone());
-    target.progress.begin("restore keys", rdb.logical_bytes);
-    let mut restored = fill(&place, body, Some(manifest), target).await?;
-    if let Some(users) = named(ACL).filter(|_| site.options.acl && place.is_whole()) {
-        let body = backup.open(users, target.progress.clone());
-        let mut connection = place.server.connect().await?;
-        let n_made = acl::restore(&mut connection, body).await?;
-        restored.summary.push_str(&format!(", {n_made} users made"));
+    let rdbs: Vec<&Artifact> = backup.of_kind(RDB_KIND).collect();
+    if rdbs.is_empty() {
+        return Err(Error::new(
+            Kind::Integrity,
+            "manifest.json: no artifact of keys",
+        ));
+    }
+    let n_bytes = rdbs.iter().map(|it| it.logical_bytes).sum();
+    target.progress.begin("restore keys", n_bytes);
+    let open = |rdb: &&Artifact| backup.open(rdb, target.progress.clone());
+    let bodies = rdbs.iter().map(open).collect();
+    let mut restored = fill(&place, bodies, Some(manifest), target).await?;
+    let users = backup.of_kind("acl").next();
+    if let Some(users) = users.filter(|_| site.options.acl && place.is_whole()) {
+        for (n, master) in place.masters.iter().enumerate() {
+            let body = backup.open(users, target.progress.clone());
+            let mut connection = master.server.connect().await?;
+            let n_made = acl::restore(&mut connection, body).await?;
+            if n == 0 {
+                restored.summary.push_str(&format!(", {n_made} users made"));
+            }
+        }
     }
     Ok(restored)
 }
 
+/// Reads an RDB that a server or a stock tool wrote to its end: every value, and its checksum.
+pub(crate) async fn check_foreign(site: &Site, foreign: Foreign, target: &Target) -> Result<()> {
+    let place = find_foreign(site, &foreign.name, target).await?;
+    target.progress.begin("check", 0);
+    let judge = place.clone();
+    let takes = move |version| judge.check_version(version);
+    let judged = walk::judged(foreign.body, takes, target.progress.clone()).await;
+    let held = judged.map_err(|err| err.while_doing(format!("check {}", foreign.name)))?;
+    place.check_reach(held.highest_database()).await
+}
+
 /// Restores an RDB that a server or a stock tool wrote.
 pub(crate) async fn foreign(site: &Site, foreign: Foreign, target: &Target) -> Result<Restored> {
-    if !foreign.name.to_ascii_lowercase().ends_with(".rdb") {
+    let place = find_foreign(site, &foreign.name, target).await?;
+    target.progress.begin("restore keys", 0);
+    let restored = fill(&place, vec![foreign.body], None, target).await;
+    restored.map_err(|err| err.while_doing(format!("restore {}", foreign.name)))
+}
+
+async fn find_foreign(site: &Site, name: &str, target: &Target) -> Result<Place> {
+    if !name.to_ascii_lowercase().ends_with(".rdb") {
         return Err(Error::new(
             Kind::Unfit,
-            format!(
-                "{:?} is neither a backup of ours nor an .rdb of Redis or Valkey",
-                foreign.name
-            ),
+            format!("{name:?} is neither a backup of ours nor an .rdb of Redis or Valkey"),
         ));
     }
     let server = site.server().await?;
     let place = Place::find(server, None, target).await?;
     place.check_empty(true).await?;
-    target.progress.begin("restore keys", 0);
-    let restored = fill(&place, foreign.body, None, target).await;
-    restored.map_err(|err| err.while_doing(format!("restore {}", foreign.name)))
+    Ok(place)
 }
 
-/// Replays an RDB, then holds the server to it.
+/// Replays RDBs, then holds the server to them.
 async fn fill(
     place: &Place,
-    rdb: ByteStream,
+    rdbs: Vec<ByteStream>,
     manifest: Option<&Manifest>,
     target: &Target,
 ) -> Result<Restored> {
     let loading = Loading { place, target };
-    let loaded = loading.run(rdb).await?;
+    let loaded = loading.run(rdbs).await?;
     if let Some(manifest) = manifest {
         loaded.all.check_source(&manifest.tallies())?;
     }
@@ -113,7 +141,7 @@ fn summary(place: &Place, loaded: &Loaded) -> String {
         let n_expired = loaded.n_expired;
         text.push_str(&format!(", without {n_expired} keys whose time was over"));
     }
-    let n_functions = loaded.wanted.n_functions();
+    let n_functions = loaded.wanted.n_functions() / place.masters.len() as u64;
     if n_functions > 0 {
         text.push_str(&format!(", {n_functions} libraries of functions"));
     }

@@ -81,6 +81,17 @@ impl Server {
         self.version.split('.').next()?.parse().ok()
     }
 
+    /// The version that a replica of this server should be of. Valkey cuts its snapshot down to what such a replica
+    /// understands: without a word to what Valkey 8 does, and with its own version to nothing, so that what came after
+    /// 9.1 would be more than is known here.
+    pub(crate) fn replica_version(&self) -> &str {
+        let mut numbers = self.version.split('.').map(|it| it.parse().unwrap_or(0));
+        match (self.family, numbers.next(), numbers.next()) {
+            (Family::Valkey, Some(9), Some(2..)) | (Family::Valkey, Some(10..), _) => "9.1.0",
+            _ => &self.version,
+        }
+    }
+
     pub(crate) fn fact(&self, name: &str) -> &str {
         self.facts.get(name).map_or("", String::as_str)
     }
@@ -129,7 +140,8 @@ impl Server {
         Ok(match (self.family, major, minor) {
             (Family::Valkey, 9.., _) => 80,
             (Family::Valkey, ..) => 11,
-            (Family::Redis, 8.., _) | (Family::Redis, 7, 4..) => 12,
+            (Family::Redis, 9.., _) | (Family::Redis, 8, 6..) => 13,
+            (Family::Redis, 8, _) | (Family::Redis, 7, 4..) => 12,
             (Family::Redis, 7, 2..) => 11,
             (Family::Redis, 7, _) => 10,
             (Family::Redis, ..) => 9,
@@ -158,4 +170,32 @@ fn facts(text: &str) -> BTreeMap<String, String> {
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(family: Family, version: &str) -> Server {
+        Server {
+            endpoint: Endpoint::of("db", 6379),
+            patience: Duration::ZERO,
+            family,
+            version: version.to_owned(),
+            facts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_valkey_newer_than_what_is_known_is_asked_for_what_is_known() {
+        for (family, version, expected) in [
+            (Family::Valkey, "8.1.3", "8.1.3"),
+            (Family::Valkey, "9.1.2", "9.1.2"),
+            (Family::Valkey, "9.2.0", "9.1.0"),
+            (Family::Valkey, "10.0.0", "9.1.0"),
+            (Family::Redis, "10.0.0", "10.0.0"),
+        ] {
+            assert_eq!(server(family, version).replica_version(), expected);
+        }
+    }
 }

@@ -126,7 +126,10 @@ pub(crate) fn whole(rdb: ByteStream, since: u64, progress: Progress, seen: Seen)
             functions: true,
             ..Wanted::default()
         };
-        let (version, census) = count(&mut blocks, since, &everything, &progress)?;
+        let mut reader = Reader::new(&mut blocks, Keep::Nothing)?;
+        let census = count(&mut reader, since, &everything, &progress)?;
+        let version = reader.version();
+        drop(reader);
         blocks.finish()?;
         seen.set(version, census);
         Ok(())
@@ -140,11 +143,34 @@ pub(crate) async fn counted(
     wanted: Wanted,
     progress: Progress,
 ) -> Result<Census> {
+    read(rdb, since, wanted, progress, |_| Ok(())).await
+}
+
+/// Reads an RDB to its end, unless its version is not taken, and passes nothing on.
+pub(crate) async fn judged(
+    rdb: ByteStream,
+    takes: impl FnOnce(Version) -> Result<()> + Send + 'static,
+    progress: Progress,
+) -> Result<Census> {
+    read(rdb, 0, Wanted::default(), progress, takes).await
+}
+
+async fn read(
+    rdb: ByteStream,
+    since: u64,
+    wanted: Wanted,
+    progress: Progress,
+    takes: impl FnOnce(Version) -> Result<()> + Send + 'static,
+) -> Result<Census> {
     let seen = Seen::default();
     let set = seen.clone();
     let end = through(rdb, move |source, _| {
         let mut blocks = Blocks::new(source, None);
-        let (version, census) = count(&mut blocks, since, &wanted, &progress)?;
+        let mut reader = Reader::new(&mut blocks, Keep::Nothing)?;
+        let version = reader.version();
+        takes(version)?;
+        let census = count(&mut reader, since, &wanted, &progress)?;
+        drop(reader);
         blocks.finish()?;
         set.set(version, census);
         Ok(())
@@ -161,13 +187,12 @@ pub(crate) async fn drain(mut stream: ByteStream) -> Result<()> {
     Ok(())
 }
 
-fn count(
-    blocks: &mut Blocks<'_>,
+fn count<R: Read>(
+    reader: &mut Reader<R>,
     since: u64,
     wanted: &Wanted,
     progress: &Progress,
-) -> Result<(Version, Census)> {
-    let mut reader = Reader::new(blocks, Keep::Nothing)?;
+) -> Result<Census> {
     let mut census = Census::new(since);
     let mut database = 0;
     let mut rows = Rows::new(progress);
@@ -182,7 +207,7 @@ fn count(
             _ => {}
         }
     }
-    Ok((reader.version(), census))
+    Ok(census)
 }
 
 /// An RDB on its way out.

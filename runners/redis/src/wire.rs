@@ -51,6 +51,21 @@ impl Endpoint {
         }
     }
 
+    /// Without a login, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(host: &str, port: u16) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            user: None,
+            password: None,
+            tls: Tls::default(),
+            without_tls: Arc::default(),
+            client_name: "planb".to_owned(),
+            attempt_timeout: Duration::from_secs(1),
+        }
+    }
+
     /// Connects, trying again until `patience` is over while the server is away or still loads its data.
     pub(crate) async fn connect(&self, patience: Duration) -> Result<Connection> {
         with_patience(patience, || Connection::open(self)).await

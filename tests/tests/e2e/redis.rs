@@ -1,7 +1,9 @@
 //! Redis and Valkey: every key comes back, of one moment, or nothing is claimed.
 
+mod cluster;
 mod failures;
 mod foreign;
+mod memory;
 mod partial;
 mod refusals;
 mod round_trip;

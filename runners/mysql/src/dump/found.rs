@@ -1,13 +1,11 @@
 //! What a database holds before its snapshot, what of it is wanted, and whether it is still the same later.
 
-use std::collections::BTreeMap;
-
 use runner_core::engine::{Content, Scope};
 use runner_core::error::{Error, Kind, Result};
 
 use crate::details::DatabaseDetails;
 use crate::rows::component;
-use crate::schema::{self, Scripts};
+use crate::schema::{self, Scripts, Stamps};
 use crate::snapshot::Lockable;
 use crate::sql;
 use crate::tables::{self, Source};
@@ -83,24 +81,22 @@ pub(super) async fn look(
     })
 }
 
+pub(super) fn stamps(database: &str, tables: &[Source]) -> Stamps {
+    let stamp = |source: &Source| {
+        let name = sql::display_name(database, &source.table.name);
+        (name, source.stamp.clone())
+    };
+    tables.iter().map(stamp).collect()
+}
+
 /// A snapshot covers rows and no definitions: a change of one on the way would make a backup of two moments.
-pub(super) fn refuse_changed(database: &str, before: &[Source], now: &[Source]) -> Result<()> {
-    let stamps: BTreeMap<&str, &str> = now
-        .iter()
-        .map(|source| (source.table.name.as_str(), source.stamp.as_str()))
-        .collect();
+pub(super) fn refuse_changed(before: &Stamps, now: &Stamps) -> Result<()> {
     let changed: Vec<String> = before
         .iter()
-        .filter_map(|source| {
-            let what = match stamps.get(source.table.name.as_str()) {
-                None => "is gone",
-                Some(stamp) if *stamp != source.stamp => "has another definition",
-                Some(_) => return None,
-            };
-            Some(format!(
-                "{} {what}",
-                sql::display_name(database, &source.table.name)
-            ))
+        .filter_map(|(name, before)| match now.get(name) {
+            None => Some(format!("{name} is gone")),
+            Some(now) if now != before => Some(format!("{name} has another definition")),
+            Some(_) => None,
         })
         .collect();
     match changed.is_empty() {
@@ -108,7 +104,7 @@ pub(super) fn refuse_changed(database: &str, before: &[Source], now: &[Source]) 
         false => Err(Error::new(
             Kind::Unreachable,
             format!(
-                "definitions changed during the backup, which would not be of one moment: {}; run it again when no ALTER, DROP, TRUNCATE or RENAME is under way",
+                "definitions changed during the backup, which would not be of one moment: {}; run it again when nothing is altered, dropped, renamed or truncated",
                 changed.join(", ")
             ),
         )),

@@ -146,6 +146,7 @@ mod tests {
         let table = Table {
             name: "t".to_owned(),
             columns: columns.to_vec(),
+            ..Table::default()
         };
         let estimate = |text: &str| {
             let statement = Statement {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use runner_core::engine::Verify;
 use runner_core::error::Result;
 use runner_core::fingerprint::{Tally, compare};
+use runner_core::plan::{self, Unit};
 use runner_core::rows::{self as bodies, Job};
 use runner_core::workers::{each, unless_cancelled};
 
 use super::Context;
-use crate::plan::{self, Unit};
 use crate::rows::{self, Select};
 use crate::session::Pool;
 use crate::tables::{self, Source};
@@ -99,17 +99,18 @@ async fn jobs(context: &Context<'_>, pool: &Pool, working: &str) -> Result<Vec<J
         .map(|source| (source.table.name.clone(), source))
         .collect();
     let mut sources = Vec::new();
-    let mut bounds = BTreeMap::new();
+    let mut ranges = Vec::new();
     for table in context.tables() {
         let mut source = found.remove(&table.name).unwrap_or_default();
         source.table = table.clone();
         let parallelism = context.target.parallelism;
-        let cuts = cut::bounds(&mut connection, working, &source, parallelism).await?;
-        bounds.insert(sources.len(), cuts);
+        let cuts = cut::ranges(&mut connection, working, &source, parallelism).await?;
+        ranges.push(cuts);
         sources.push(source);
     }
     pool.give(connection);
-    let units = plan::plan(&sources, &|n| bounds.get(&n).cloned().unwrap_or_default());
+    let sizes = sources.iter().map(|source| source.size_bytes);
+    let units = plan::units(sizes.zip(ranges));
     let mut jobs = Vec::new();
     for (unit, _) in units {
         let (tables, range) = match unit {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use runner_core::engine::Verify;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::{Tally, compare};
+use runner_core::plan::{self, Unit};
 use runner_core::rows as bodies;
 use runner_core::workers::{each, unless_cancelled};
 
 use super::Context;
+use crate::cut;
 use crate::dump;
 use crate::largeobjects;
-use crate::plan::{self, Unit};
 use crate::rows::{self, Job};
 use crate::session::Pool;
 use crate::tables::{self, Source};
@@ -133,13 +134,17 @@ async fn jobs(context: &Context<'_>, pool: &Pool) -> Result<Vec<Job>> {
     }
     let prefix = &context.database.prefix;
     let mut jobs = Vec::new();
-    let server = context.server;
-    for (unit, _) in plan::plan(
-        &sources,
+    let (parallelism, has_scan) = (
         context.target.parallelism,
-        server.has_tid_range_scan,
-        &|_| None,
-    ) {
+        context.server.has_tid_range_scan,
+    );
+    let units = plan::units(sources.iter().map(|source| {
+        (
+            source.size_bytes,
+            cut::ranges(source, parallelism, has_scan, None),
+        )
+    }));
+    for (unit, _) in units {
         match unit {
             Unit::Rows { table, range, .. } => {
                 jobs.extend(

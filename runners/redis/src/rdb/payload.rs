@@ -1,6 +1,6 @@
 //! Payloads of `DUMP` and `FUNCTION DUMP`: a piece of an RDB with its version and checksum behind it.
 
-use crc_fast::{CrcAlgorithm, checksum};
+use crc_fast::{CrcAlgorithm, Digest, checksum};
 use runner_core::error::{Error, Kind as ErrorKind, Result};
 
 use super::input::Input;
@@ -9,7 +9,7 @@ use super::value::Walk;
 use super::version::Version;
 
 /// Version and checksum.
-const FOOTER_BYTES: usize = 10;
+pub(crate) const FOOTER_BYTES: usize = 10;
 
 /// Opcode of a library of functions.
 pub(super) const FUNCTION: u8 = 245;
@@ -20,6 +20,33 @@ pub(super) fn seal(payload: &mut Vec<u8>, version: u32) {
     payload.extend_from_slice(&version.to_le_bytes());
     let sum = checksum(CrcAlgorithm::Crc64Redis, payload);
     payload.extend_from_slice(&sum.to_le_bytes());
+}
+
+/// Version and checksum of a payload that is never in one piece.
+pub struct Seal(Digest);
+
+impl Seal {
+    /// Begins with the payload's own beginning.
+    pub fn new(begin: &[u8]) -> Self {
+        let mut seal = Self(Digest::new(CrcAlgorithm::Crc64Redis));
+        seal.add(begin);
+        seal
+    }
+
+    /// What follows.
+    pub fn add(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// What comes behind it all.
+    pub fn footer(mut self, version: u32) -> [u8; FOOTER_BYTES] {
+        let mut footer = [0; FOOTER_BYTES];
+        let version = u16::try_from(version).unwrap_or(u16::MAX);
+        footer[..2].copy_from_slice(&version.to_le_bytes());
+        self.add(&version.to_le_bytes());
+        footer[2..].copy_from_slice(&self.0.finalize().to_le_bytes());
+        footer
+    }
 }
 
 /// Takes version and checksum off, if they are right.

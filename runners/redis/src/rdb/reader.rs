@@ -3,9 +3,10 @@
 use std::io::Read;
 
 use runner_core::error::{Error, Kind as ErrorKind, Result};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::input::Input;
-use super::key::{Key, shown};
+use super::key::{Key, Kind, shown};
 use super::module::module_name;
 use super::payload::FUNCTION;
 use super::value::Walk;
@@ -17,8 +18,10 @@ const STRING_LIMIT: u64 = 512 * 1024 * 1024;
 /// Whether each key's serialized value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// For a restore: each value is held whole while its [`Key`] lives.
+    /// For a new RDB: each value is held whole while its [`Key`] lives.
     Payloads,
+    /// For a restore: as `Payloads`, but a long string comes in parts: see [`Item::Long`].
+    Parts,
     /// For a proof: values pass through.
     Nothing,
 }
@@ -51,6 +54,18 @@ pub enum Item {
         module: String,
     },
     Key(Key),
+    /// A key with a long string, before that was read. Of the value there is only what comes before its bytes, of which
+    /// there are so many: [`Reader::part`] yields them, then [`Reader::digest_of_parts`] what the key lacks.
+    Long(Key, u64),
+}
+
+/// Strings from here on are long.
+const LONG_BYTES: u64 = 1 << 20;
+
+/// A long string that is being read.
+struct Long {
+    left: u64,
+    hasher: Xxh3,
 }
 
 #[derive(Clone, Copy)]
@@ -69,6 +84,7 @@ pub struct Reader<R> {
     scratch: Vec<u8>,
     state: State,
     checksummed: bool,
+    long: Option<Box<Long>>,
 }
 
 impl<R: Read> Reader<R> {
@@ -83,6 +99,7 @@ impl<R: Read> Reader<R> {
             scratch: Vec::new(),
             state: State::Open,
             checksummed: false,
+            long: None,
         })
     }
 
@@ -115,11 +132,43 @@ impl<R: Read> Reader<R> {
                 return Err(Error::new(ErrorKind::Bug, what));
             }
         }
-        let item = self.read();
+        let item = match self.long {
+            None => self.read(),
+            Some(_) => Err(unread()),
+        };
         if item.is_err() {
             self.state = State::Failed;
         }
         item
+    }
+
+    /// More bytes of the string that [`Item::Long`] announced; `None` after the last.
+    pub fn part(&mut self) -> Result<Option<&[u8]>> {
+        let Some(long) = &mut self.long else {
+            return Err(unread());
+        };
+        if long.left == 0 {
+            return Ok(None);
+        }
+        match self.input.some(long.left) {
+            Ok(part) => {
+                long.hasher.update(part);
+                long.left -= part.len() as u64;
+                Ok(Some(part))
+            }
+            Err(err) => {
+                self.state = State::Failed;
+                Err(err)
+            }
+        }
+    }
+
+    /// The digest of the string that was read in parts, all of them.
+    pub fn digest_of_parts(&mut self) -> Result<u128> {
+        match self.long.take() {
+            Some(long) if long.left == 0 => Ok(long.hasher.digest128()),
+            _ => Err(unread()),
+        }
     }
 
     fn read(&mut self) -> Result<Option<Item>> {
@@ -143,7 +192,15 @@ impl<R: Read> Reader<R> {
                     key.expires_at = expires_at;
                     key.idle_seconds = idle_seconds;
                     key.frequency = frequency;
-                    return Ok(Some(Item::Key(key)));
+                    return Ok(Some(match &self.long {
+                        Some(long) => Item::Long(key, long.left),
+                        None => Item::Key(key),
+                    }));
+                }
+                243 if self.version.family == Family::Redis => {
+                    return Err(self.unfit(
+                        "metadata that a module keeps with a key, which this runner cannot restore; is there a newer one?",
+                    ));
                 }
                 _ if expires_at.is_some() || idle_seconds.is_some() || frequency.is_some() => {
                     return Err(self.input.damaged("an expiry that no key follows"));
@@ -180,7 +237,7 @@ impl<R: Read> Reader<R> {
                     "functions in the format of Redis 7's release candidates; save them again with Redis 7.0 or later",
                 ));
             }
-            243 if self.version.family == Family::Valkey => {
+            243 => {
                 return Err(self.unfit(
                     "a slot that is being imported; back up again when the migration of slots has ended",
                 ));
@@ -211,21 +268,29 @@ impl<R: Read> Reader<R> {
         Ok(string)
     }
 
+    /// Reads a key and its value, or, where that is a long string, up to its bytes.
     fn key(&mut self, type_byte: u8) -> Result<Key> {
         let name = self.string()?;
-        if self.keep == Keep::Payloads {
+        if self.keep != Keep::Nothing {
             self.input.keep();
         }
-        let mut walk = Walk {
-            input: &mut self.input,
-            family: self.version.family,
-            scratch: &mut self.scratch,
-            fields_end_at: None,
+        let mut fields_end_at = None;
+        let value = match (self.keep, type_byte) {
+            (Keep::Parts, 0) => self.maybe_long().map(|digest| (Kind::String, digest)),
+            _ => {
+                let mut walk = Walk {
+                    input: &mut self.input,
+                    family: self.version.family,
+                    scratch: &mut self.scratch,
+                    fields_end_at: None,
+                };
+                let value = walk.value(type_byte);
+                fields_end_at = walk.fields_end_at;
+                value
+            }
         };
-        let (kind, digest) = walk
-            .value(type_byte)
-            .map_err(|err| err.while_doing(format!("read key {}", shown(&name))))?;
-        let fields_end_at = walk.fields_end_at;
+        let (kind, digest) =
+            value.map_err(|err| err.while_doing(format!("read key {}", shown(&name))))?;
         Ok(Key {
             name,
             kind,
@@ -237,6 +302,19 @@ impl<R: Read> Reader<R> {
             value: self.input.kept(),
             digest,
         })
+    }
+
+    /// The digest of a string, unless it is long: then that is still to come.
+    fn maybe_long(&mut self) -> Result<u128> {
+        let head = self.input.head()?;
+        match head.plain_bytes() {
+            Some(left) if left >= LONG_BYTES => {
+                let hasher = Xxh3::new();
+                self.long = Some(Box::new(Long { left, hasher }));
+                Ok(0)
+            }
+            _ => self.input.digest_after(head),
+        }
     }
 
     fn module_aux(&mut self) -> Result<Item> {
@@ -264,4 +342,9 @@ impl<R: Read> Reader<R> {
         self.state = State::Ended;
         Ok(())
     }
+}
+
+/// Parts are read where there are some, and all of them.
+fn unread() -> Error {
+    Error::new(ErrorKind::Bug, "a long string was not read in its turn")
 }

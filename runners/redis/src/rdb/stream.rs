@@ -2,8 +2,9 @@
 //!
 //! What counts: entries with their ids and fields, the last id, how many were ever added and the largest that was
 //! deleted, groups with their place, consumers, and who holds which entry since when and how often delivered. What
-//! does not: when consumers were last seen (it moves by looking) and a group's count of entries read (an estimate that
-//! a server makes anew when it loads the format of versions before 7).
+//! does not: when consumers were last seen (it moves by looking), a group's count of entries read (an estimate that
+//! a server makes anew when it loads the format of versions before 7), and what producers have sent lately (the server
+//! forgets it after a while, and sets for how long when it loads the format of versions before 8.6).
 
 use std::io::Read;
 
@@ -19,9 +20,10 @@ const DELETED: i64 = 1;
 /// An entry has the fields of its listpack's first.
 const SAME_FIELDS: i64 = 2;
 
-/// Type bytes of the formats since 7.0 and since 7.2.
+/// Type bytes of the formats since 7.0, since 7.2 and since Redis 8.6.
 const SECOND: u8 = 19;
 const THIRD: u8 = 21;
+const FOURTH: u8 = 26;
 
 /// An entry's id.
 #[derive(Clone, Copy)]
@@ -81,7 +83,25 @@ impl<R: Read> Walk<'_, R> {
         stream.add(deleted);
         stream.add(n_added.into());
         stream.add(self.groups(type_byte)?);
+        if type_byte >= FOURTH {
+            self.producers()?;
+        }
         Ok(stream.digest())
+    }
+
+    /// What producers have sent lately, so that none of it is taken twice: for how long and how many that is kept, the
+    /// ids that each gave and the entries that came of them, and two counts.
+    fn producers(&mut self) -> Result<()> {
+        let (_seconds, _most) = (self.input.length()?, self.input.length()?);
+        for _ in 0..self.input.length()? {
+            let _producer = self.input.string_digest()?;
+            for _ in 0..self.input.length()? {
+                let _given = self.input.string_digest()?;
+                let _entry = self.id()?;
+            }
+        }
+        let (_taken, _refused) = (self.input.length()?, self.input.length()?);
+        Ok(())
     }
 
     fn id(&mut self) -> Result<Id> {

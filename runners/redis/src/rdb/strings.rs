@@ -15,10 +15,20 @@ const LZF_WINDOW_BYTES: usize = 8 * 1024;
 const LZF_BLOCK_BYTES: usize = 64 * 1024;
 
 /// What a string begins with.
-enum Head {
+pub(super) enum Head {
     Plain(u64),
     Integer(i64),
     Lzf { stored: u64, plain: u64 },
+}
+
+impl Head {
+    /// How many bytes follow, where they are the string as it is.
+    pub(super) fn plain_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Plain(length) => Some(*length),
+            _ => None,
+        }
+    }
 }
 
 /// A length, or how else a string is encoded.
@@ -50,7 +60,7 @@ impl<R: Read> Input<R> {
         }
     }
 
-    fn head(&mut self) -> Result<Head> {
+    pub(super) fn head(&mut self) -> Result<Head> {
         Ok(match self.length_or_encoding()? {
             Length::Plain(length) => Head::Plain(length),
             Length::Special(0) => Head::Integer(i64::from(i8::from_le_bytes(self.array()?))),
@@ -69,7 +79,13 @@ impl<R: Read> Input<R> {
 
     /// The XXH3-128 of a string's bytes, however they are encoded and however many.
     pub(super) fn string_digest(&mut self) -> Result<u128> {
-        match self.head()? {
+        let head = self.head()?;
+        self.digest_after(head)
+    }
+
+    /// As [`Input::string_digest`], of a string whose beginning was read.
+    pub(super) fn digest_after(&mut self, head: Head) -> Result<u128> {
+        match head {
             Head::Plain(length) if self.is_run(length) => Ok(xxh3_128(self.take(length as usize)?)),
             Head::Plain(length) => {
                 let mut hasher = Xxh3::new();

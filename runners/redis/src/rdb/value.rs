@@ -73,7 +73,9 @@ impl<R: Read> Walk<'_, R> {
                 let _earliest: [u8; 8] = self.input.array()?;
                 self.packed_hash(Packing::Listpack, true)?
             }
-            (15 | 19 | 21, _) => return Ok((Kind::Stream, self.stream(type_byte)?)),
+            (15 | 19 | 21, _) | (26, Family::Redis) => {
+                return Ok((Kind::Stream, self.stream(type_byte)?));
+            }
             (6, _) => return Err(self.old_module()?),
             (7, _) => return Ok((Kind::Module, self.module()?)),
             _ => return Err(unknown(self.input, self.family, type_byte)),

@@ -27,9 +27,8 @@ pub struct Version {
     pub number: u32,
 }
 
-/// The newest versions known here: those of Redis 7.4 to 8.4 and of Valkey 9.0 and 9.1. Redis 8.6 writes 13, with
-/// streams and metadata of keys that nothing here can read yet.
-const NEWEST_REDIS: u32 = 12;
+/// The newest versions known here: those of Redis 8.6 and of Valkey 9.0 and 9.1. Later ones bring types of their own.
+const NEWEST_REDIS: u32 = 13;
 const NEWEST_VALKEY: u32 = 80;
 
 /// Valkey counts from here; everything below is Redis's, or of both.

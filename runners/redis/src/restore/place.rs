@@ -3,6 +3,7 @@
 use runner_core::engine::Target;
 use runner_core::error::{Error, Kind, Result};
 
+use crate::cluster::{Master, masters};
 use crate::dump::functions;
 use crate::engine::database_of;
 use crate::rdb::{Family, Version};
@@ -12,10 +13,14 @@ use crate::wanted::Wanted;
 use crate::wire::Reply;
 
 /// The target, and how a backup's databases become its.
+#[derive(Clone)]
 pub(crate) struct Place {
+    /// The server that was asked.
     pub(crate) server: Server,
-    /// The newest RDB whose values it takes.
-    pub(crate) version: Version,
+    /// Where keys go: that server, or the masters of its cluster.
+    pub(crate) masters: Vec<Master>,
+    /// The newest RDB whose values each master takes.
+    versions: Vec<Version>,
     /// What of the backup is restored.
     pub(crate) wanted: Wanted,
     /// The only database that is filled, whatever its number in the backup was.
@@ -31,8 +36,7 @@ const LAST_SHARED: u32 = 11;
 impl Place {
     /// Learns what the target is; touches nothing.
     pub(crate) async fn find(server: Server, only: Option<u64>, target: &Target) -> Result<Self> {
-        server.refuse_cluster()?;
-        if server.fact("role") == "slave" {
+        if !server.is_cluster() && server.fact("role") == "slave" {
             return Err(Error::new(
                 Kind::Unfit,
                 format!(
@@ -43,17 +47,22 @@ impl Place {
                 ),
             ));
         }
-        let mut connection = server.connect().await?;
-        let version = Version {
-            family: server.family,
-            number: server.rdb_version(&mut connection).await?,
-        };
+        let masters = masters(&server).await?;
+        let mut versions = Vec::new();
+        for Master { server, .. } in &masters {
+            let mut connection = server.connect().await?;
+            versions.push(Version {
+                family: server.family,
+                number: server.rdb_version(&mut connection).await?,
+            });
+        }
         // A backup of one database goes into the one that is named; of a backup of all, that one is taken.
         let named = database_of(Some(&target.database))?;
         let into = named.or(only);
         Ok(Self {
             server,
-            version,
+            masters,
+            versions,
             wanted: Wanted {
                 database: only.or(named),
                 include: target.tables.clone(),
@@ -72,29 +81,25 @@ impl Place {
     /// For messages.
     pub(crate) fn title(&self) -> String {
         let address = self.server.endpoint.address();
+        let whole = match self.server.is_cluster() {
+            true => format!("the cluster of {address}"),
+            false => address,
+        };
         match self.into {
-            Some(number) => format!("database {number} of {address}"),
-            None => address,
+            Some(number) => format!("database {number} of {whole}"),
+            None => whole,
         }
     }
 
     /// Refuses an RDB whose values the target would not understand.
     pub(crate) fn check_version(&self, rdb: Version) -> Result<()> {
-        if takes(self.version, rdb) {
-            return Ok(());
+        let each = self.masters.iter().zip(&self.versions);
+        for (Master { server, .. }, version) in each {
+            if !takes(*version, rdb) {
+                return Err(too_old(server, *version, rdb));
+            }
         }
-        let newest = self.version.number;
-        Err(Error::new(
-            Kind::Unfit,
-            format!(
-                "the backup is in RDB version {} of {} and {} ({} {}) reads up to version {newest} of its own; restore into a server at least as new as the source and of its family, nothing was changed",
-                rdb.number,
-                title(rdb.family),
-                self.server.endpoint.address(),
-                title(self.server.family),
-                self.server.version,
-            ),
-        ))
+        Ok(())
     }
 
     /// Refuses a server that has not as many databases as the backup.
@@ -102,13 +107,16 @@ impl Place {
         let Some(highest) = self.into.or(highest) else {
             return Ok(());
         };
-        let mut connection = self.server.connect().await?;
-        select(&mut connection, highest).await.map_err(|err| {
-            err.while_doing(format!(
-                "{} has no database {highest}, nothing was changed",
-                self.server.endpoint.address()
-            ))
-        })
+        for Master { server, .. } in &self.masters {
+            let mut connection = server.connect().await?;
+            select(&mut connection, highest).await.map_err(|err| {
+                err.while_doing(format!(
+                    "{} has no database {highest}, nothing was changed",
+                    server.endpoint.address()
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     /// Refuses a target that holds anything where something would go, unless it is to be replaced.
@@ -116,22 +124,37 @@ impl Place {
         if self.drop_existing {
             return Ok(());
         }
-        let databases = self.server.databases().into_iter();
-        let there: Vec<String> = databases
-            .filter(|(number, n_keys)| *n_keys > 0 && self.into.is_none_or(|it| it == *number))
-            .map(|(number, n_keys)| format!("{n_keys} keys in database {number}"))
+        let there: Vec<String> = self
+            .masters
+            .iter()
+            .flat_map(|it| self.keys_of(it))
             .collect();
         if !there.is_empty() {
             return Err(self.not_empty(&there.join(", ")));
         }
         if brings_functions && self.wanted.functions {
-            let mut connection = self.server.connect().await?;
-            let n_libraries = functions(&mut connection).await?.len();
-            if n_libraries > 0 {
-                return Err(self.not_empty(&format!("{n_libraries} libraries of functions")));
+            for Master { server, .. } in &self.masters {
+                let mut connection = server.connect().await?;
+                let n_libraries = functions(&mut connection).await?.len();
+                if n_libraries > 0 {
+                    return Err(self.not_empty(&format!("{n_libraries} libraries of functions")));
+                }
             }
         }
         Ok(())
+    }
+
+    /// What a master holds where something would go.
+    fn keys_of(&self, master: &Master) -> Vec<String> {
+        let at = match &master.shard {
+            Some(_) => format!(" of {}", master.server.endpoint.address()),
+            None => String::new(),
+        };
+        let databases = master.server.databases().into_iter();
+        databases
+            .filter(|(number, n_keys)| *n_keys > 0 && self.into.is_none_or(|it| it == *number))
+            .map(|(number, n_keys)| format!("{n_keys} keys in database {number}{at}"))
+            .collect()
     }
 
     fn not_empty(&self, what: &str) -> Error {
@@ -149,7 +172,15 @@ impl Place {
         if !self.drop_existing {
             return Ok(());
         }
-        let mut connection = self.server.connect().await?;
+        for Master { server, .. } in &self.masters {
+            self.clear_one(server).await?;
+        }
+        tracing::info!("what {} held is dropped", self.title());
+        Ok(())
+    }
+
+    async fn clear_one(&self, server: &Server) -> Result<()> {
+        let mut connection = server.connect().await?;
         match self.into {
             Some(number) => {
                 select(&mut connection, number).await?;
@@ -165,9 +196,23 @@ impl Place {
         {
             return Err(connection.refusal(&text, &[b"FUNCTION FLUSH"]));
         }
-        tracing::info!("what {} held is dropped", self.title());
         Ok(())
     }
+}
+
+fn too_old(server: &Server, newest: Version, rdb: Version) -> Error {
+    Error::new(
+        Kind::Unfit,
+        format!(
+            "the backup is in RDB version {} of {} and {} ({} {}) reads up to version {} of its own; restore into a server at least as new as the source and of its family, nothing was changed",
+            rdb.number,
+            title(rdb.family),
+            server.endpoint.address(),
+            title(server.family),
+            server.version,
+            newest.number,
+        ),
+    )
 }
 
 /// Whether a server of that version takes values of an RDB of this one.

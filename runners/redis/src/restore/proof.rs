@@ -2,10 +2,12 @@
 
 use runner_core::engine::{Target, Verify};
 use runner_core::error::Result;
+use runner_core::workers::{each, unless_cancelled};
 
 use super::load::Loaded;
 use super::place::Place;
 use crate::census::Census;
+use crate::cluster::masters;
 use crate::dump::{functions, scan};
 use crate::replication::{self, Asked};
 use crate::server::{Server, now_ms};
@@ -19,18 +21,34 @@ pub(super) async fn check(
     target: &Target,
     verify: Verify,
 ) -> Result<u64> {
-    // Its facts are of before.
-    let server = place.server.endpoint.clone();
-    let server = Server::find(&server, place.server.patience).await?;
-    let mut connection = server.connect().await?;
-    target.progress.begin("prove", server.data_bytes());
+    // Facts of the masters are of before.
+    let server = Server::find(&place.server.endpoint, place.server.patience).await?;
+    let masters = masters(&server).await?;
+    let n_bytes = masters.iter().map(|it| it.server.data_bytes()).sum();
+    target.progress.begin("prove", n_bytes);
     let wanted = Wanted {
         database: place.into,
         functions: place.wanted.functions,
         ..Wanted::default()
     };
-    let found = read(&server, &wanted, loaded.since, target).await?;
-    let moment = now_ms(&mut connection).await?;
+    let n_workers = target.parallelism;
+    let found = each(masters, n_workers, &target.cancel, |master, stop| {
+        let (wanted, target, since) = (wanted.clone(), target.clone(), loaded.since);
+        async move {
+            let work = async {
+                let found = read(&master.server, &wanted, since, &target).await?;
+                let mut connection = master.server.connect().await?;
+                Ok((found, now_ms(&mut connection).await?))
+            };
+            unless_cancelled(&stop, work).await
+        }
+    });
+    let mut all = Census::new(loaded.since);
+    let mut moment = 0;
+    for (found, read_at) in found.await? {
+        all.merge(&found);
+        moment = moment.max(read_at);
+    }
     let n_ended = loaded.wanted.n_ended(moment);
     if n_ended > 0 {
         tracing::info!(
@@ -38,7 +56,7 @@ pub(super) async fn check(
             "not compared: their time came while they were restored"
         );
     }
-    loaded.wanted.check(&found, moment, verify)
+    loaded.wanted.check(&all, moment, verify)
 }
 
 async fn read(server: &Server, wanted: &Wanted, since: u64, target: &Target) -> Result<Census> {

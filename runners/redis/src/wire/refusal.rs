@@ -19,7 +19,7 @@ pub(super) fn error(address: &str, text: &str, words: &[&[u8]]) -> Error {
             "; the server is in protected mode: give it a password, or turn that off",
         ),
         "LOADING" | "BUSY" | "MASTERDOWN" | "NOMASTERLINK" | "CLUSTERDOWN" | "TRYAGAIN"
-        | "IOERR" => (Kind::Unreachable, ""),
+        | "MOVED" | "ASK" | "IOERR" => (Kind::Unreachable, ""),
         "ERR" if text.contains("max number of clients") => (Kind::Unreachable, ""),
         "OOM" => (Kind::Unfit, "; raise the server's maxmemory"),
         "READONLY" => (Kind::Unfit, "; it is a replica: restore into its master"),

@@ -105,6 +105,42 @@ fn a_definition_that_changes_meanwhile_fails_a_backup_of_mariadb() {
     assert!(store.files().is_empty(), "{:?}", store.files());
 }
 
+/// On the MySQL that has no lock against it, and on MariaDB.
+#[test]
+fn a_view_a_trigger_or_a_routine_that_changes_meanwhile_fails_a_backup() {
+    for (version, what, statement) in [
+        (
+            MARIADB,
+            "view ",
+            "create or replace view v as select a + 1 as a from t",
+        ),
+        (MARIADB, "trigger ", "drop trigger g"),
+        (
+            "mysql:5.7",
+            "function ",
+            "drop function f; create function f() returns int deterministic return 2",
+        ),
+    ] {
+        let server = world().mysql(version);
+        let database = server.create_database("objects");
+        server.sql(
+            &database,
+            "create table t (a int); insert into t values (1); create view v as select a from t; \
+             create trigger g before insert on t for each row set new.a = 1; \
+             create function f() returns int deterministic return 1",
+        );
+        let store = Directory::new();
+        let (run, refused) = meanwhile(server, &database, store.env(), statement);
+        assert_eq!(refused, "", "{what}");
+        let (_, message) = reason(&run.ended(75));
+        assert!(
+            message.contains(what) && !message.contains("t has another"),
+            "{message}"
+        );
+        assert!(store.files().is_empty(), "{:?}", store.files());
+    }
+}
+
 #[test]
 fn a_change_of_a_definition_waits_for_a_backup_of_mysql() {
     let server = world().mysql(MYSQL);

@@ -73,18 +73,58 @@ fn a_file_that_is_too_new_or_none_is_refused_before_anything_is_dropped() {
 }
 
 #[test]
-fn a_cut_file_is_no_success() {
+fn damage_late_in_a_file_is_found_before_anything_is_dropped() {
+    let store = Directory::new();
+    saved("redis:7", &store);
+    let whole = std::fs::read(store.path().join("dump.rdb")).unwrap();
+    let target = server("redis:7");
+    target.fill("SET precious 1\nSELECT 3\nSET precious 2");
+    let before = target.digest();
+    let env = store.env().with("RESTORE_DROP_EXISTING", "true");
+    // The last byte that is not of the checksum is the mark of the end.
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 10] ^= 1;
+    let mut other_sum = whole.clone();
+    other_sum[whole.len() - 1] ^= 1;
+    let damaged = [
+        ("flipped", flipped),
+        ("sum", other_sum),
+        ("cut", whole[..whole.len() - 9].to_vec()),
+        ("longer", [whole.as_slice(), b"x"].concat()),
+    ];
+    for (name, bytes) in damaged {
+        let path = store.path().join(format!("{name}.rdb"));
+        put(&path, bytes);
+        tests::spawn_program("gzip", &["-k", path.to_str().unwrap()])
+            .wait()
+            .good();
+        for suffix in ["", ".gz"] {
+            let env = env
+                .clone()
+                .with("BACKUP_PATH", format!("{name}.rdb{suffix}"));
+            let refused = run(&target, "restore", env).ended(1);
+            let (kind, message) = reason(&refused);
+            assert_eq!(kind, "integrity", "{message}");
+            assert!(message.contains("was not touched"), "{message}");
+            assert_eq!(before, target.digest());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_trusted_is_checked_while_it_is_restored() {
     let store = Directory::new();
     saved("redis:7", &store);
     let path = store.path().join("dump.rdb");
     let bytes = std::fs::read(&path).unwrap();
     put(&path, &bytes[..bytes.len() - 9]);
     let target = server("redis:7");
-    let failed = run(
-        &target,
-        "restore",
-        store.env().with("BACKUP_PATH", "dump.rdb"),
-    )
-    .ended(1);
-    assert_eq!(reason(&failed).0, "integrity");
+    let env = store
+        .env()
+        .with("BACKUP_PATH", "dump.rdb")
+        .with("RESTORE_PRECHECK", "none");
+    let failed = run(&target, "restore", env).ended(1);
+    let (kind, message) = reason(&failed);
+    assert_eq!(kind, "integrity");
+    assert!(message.contains("keys were restored into"), "{message}");
 }

@@ -135,16 +135,6 @@ fn a_replica_is_no_target() {
 }
 
 #[test]
-fn a_node_of_a_cluster_is_not_taken_for_all_of_it() {
-    let server = world().own_redis("redis:7", &["--cluster-enabled", "yes"]);
-    let store = Directory::new();
-    let refused = run(&server, "backup", store.env()).ended(1);
-    let (kind, message) = reason(&refused);
-    assert_eq!(kind, "unfit");
-    assert!(message.contains("node of a cluster"), "{message}");
-}
-
-#[test]
 fn the_other_family_is_sent_to_its_own_image() {
     let server = server("valkey/valkey:8");
     let store = Directory::new();

@@ -70,13 +70,21 @@ impl Provable {
             let n_bytes = match () {
                 () if self.escaped || self.string_escaped || !self.number.is_empty() => 0,
                 () if self.in_string => memchr2(b'"', b'\\', value).unwrap_or(value.len()),
-                () => {
-                    let at = value.iter().position(|byte| !is_plain(*byte));
-                    at.unwrap_or(value.len())
-                }
+                () => run(value, Class::Plain),
             };
-            let (run, rest) = value.split_at(n_bytes);
-            out.extend_from_slice(run);
+            let (plain, rest) = value.split_at(n_bytes);
+            out.extend_from_slice(plain);
+            let n_bytes = match self.in_string || self.escaped || !self.number.is_empty() {
+                true => 0,
+                false => run(rest, Class::Number),
+            };
+            // One that ends with this part may go on in the next.
+            if n_bytes > 0 && n_bytes < rest.len() {
+                let (number, rest) = rest.split_at(n_bytes);
+                put_number(number, out);
+                value = rest;
+                continue;
+            }
             let Some((byte, rest)) = rest.split_first() else {
                 return;
             };
@@ -86,7 +94,7 @@ impl Provable {
     }
 
     fn json_byte(&mut self, byte: u8, out: &mut Vec<u8>) {
-        if !self.in_string && is_of_number(byte) {
+        if !self.in_string && CLASSES[usize::from(byte)] == Class::Number {
             self.number.push(byte);
             return;
         }
@@ -107,21 +115,53 @@ impl Provable {
     }
 
     fn end_number(&mut self, out: &mut Vec<u8>) {
-        match is_inexact(&self.number) {
-            true => out.push(INEXACT),
-            false => out.extend_from_slice(without_zeros(&self.number)),
+        if !self.number.is_empty() {
+            put_number(&self.number, out);
+            self.number.clear();
         }
-        self.number.clear();
     }
 }
 
-fn is_of_number(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+/// What a byte can be outside of strings.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Number,
+    /// Begins or escapes something.
+    Special,
+    Plain,
 }
 
-/// Neither of a number nor what begins something, outside of strings.
-fn is_plain(byte: u8) -> bool {
-    !is_of_number(byte) && !matches!(byte, b'"' | b'\\')
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = match byte as u8 {
+            b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E' => Class::Number,
+            b'"' | b'\\' => Class::Special,
+            _ => Class::Plain,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+/// How many bytes at the front are of the class.
+fn run(bytes: &[u8], class: Class) -> usize {
+    let end = bytes
+        .iter()
+        .position(|byte| CLASSES[usize::from(*byte)] != class);
+    end.unwrap_or(bytes.len())
+}
+
+fn put_number(number: &[u8], out: &mut Vec<u8>) {
+    let is_whole = number
+        .iter()
+        .all(|byte| !matches!(byte, b'.' | b'e' | b'E'));
+    match () {
+        () if is_whole => out.extend_from_slice(number),
+        () if is_inexact(number) => out.push(INEXACT),
+        () => out.extend_from_slice(without_zeros(number)),
+    }
 }
 
 /// Also of what only looks like a number, such as the `e` of `true`: then it is exact.

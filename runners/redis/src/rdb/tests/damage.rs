@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use runner_core::error::{Error, Kind as ErrorKind};
 
 use super::super::payload::seal;
-use super::super::{Keep, Reader, judge_payload};
+use super::super::{Item, Keep, Reader, Seal, judge_payload};
 use super::servers::SERVERS;
 use super::{items, keys, rdb_of};
 
@@ -203,4 +203,53 @@ fn long_values_are_the_same_whether_they_pass_through_or_are_kept() {
     assert_eq!(kept[&at].value, value);
     assert_eq!(through[&at].proof(), kept[&at].proof());
     assert_eq!(through[&at].digest, xxhash_rust::xxh3::xxh3_128(&long));
+}
+
+/// An RDB with a long string in it, and the string.
+fn with_long() -> (Vec<u8>, Vec<u8>) {
+    let long: Vec<u8> = (0..3_000_001_u32).map(|i| (i % 251) as u8).collect();
+    let mut value = vec![0x80];
+    value.extend_from_slice(&(long.len() as u32).to_be_bytes());
+    value.extend_from_slice(&long);
+    (rdb_of("REDIS0012", 0, &value), long)
+}
+
+#[test]
+fn a_long_string_comes_in_parts_that_make_the_same_payload() {
+    let (rdb, long) = with_long();
+    let whole = keys(&rdb, Keep::Payloads).unwrap();
+    let whole = &whole[&(0, b"k".to_vec())];
+    let mut reader = Reader::new(rdb.as_slice(), Keep::Parts).unwrap();
+    let Some(Item::Long(key, n_bytes)) = reader.next().unwrap() else {
+        panic!("a string of {} bytes is long", long.len());
+    };
+    assert_eq!(n_bytes, long.len() as u64);
+    let mut payload = [&[key.type_byte], key.value.as_slice()].concat();
+    let mut seal = Seal::new(&payload);
+    while let Some(part) = reader.part().unwrap() {
+        assert!(part.len() <= 128 * 1024);
+        seal.add(part);
+        payload.extend_from_slice(part);
+    }
+    payload.extend_from_slice(&seal.footer(12));
+    assert_eq!(payload, whole.dump_payload(12));
+    assert_eq!(reader.digest_of_parts().unwrap(), whole.digest);
+    assert!(reader.next().unwrap().is_none());
+}
+
+#[test]
+fn a_long_string_that_is_cut_or_not_read_is_no_success() {
+    let (rdb, _) = with_long();
+    let mut reader = Reader::new(&rdb[..2_000_000], Keep::Parts).unwrap();
+    reader.next().unwrap();
+    let error = loop {
+        match reader.part() {
+            Ok(part) => assert!(part.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), ErrorKind::Integrity);
+    let mut reader = Reader::new(rdb.as_slice(), Keep::Parts).unwrap();
+    reader.next().unwrap();
+    assert_eq!(reader.next().unwrap_err().kind(), ErrorKind::Bug);
 }

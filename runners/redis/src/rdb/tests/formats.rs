@@ -4,6 +4,7 @@ use runner_core::error::Kind as ErrorKind;
 
 use super::super::{Item, Keep, Kind};
 use super::expected::Value;
+use super::servers::SERVERS;
 use super::{items, keys, rdb_of};
 
 fn read(header: &str, type_byte: u8, value: &[u8]) -> (Kind, u128) {
@@ -140,7 +141,7 @@ fn what_only_a_module_or_a_release_candidate_could_read_is_refused() {
 #[test]
 fn unknown_versions_types_and_opcodes_are_refused() {
     for header in [
-        "REDIS0013",
+        "REDIS0014",
         "REDIS0080",
         "REDIS0000",
         "VALKEY079",
@@ -155,7 +156,7 @@ fn unknown_versions_types_and_opcodes_are_refused() {
         let rdb = rdb_of("VALKEY080", type_byte, b"\x01v");
         check_refused(&rdb, ErrorKind::Unfit, &format!("type {type_byte} "));
     }
-    check_refused(b"REDIS0012\xf3", ErrorKind::Unfit, "opcode 243");
+    check_refused(b"REDIS0012\xf2", ErrorKind::Unfit, "opcode 242");
 }
 
 #[test]
@@ -190,4 +191,33 @@ fn a_key_expires_by_seconds_as_by_milliseconds() {
         ErrorKind::Integrity,
         "no key follows",
     );
+}
+
+#[test]
+fn a_stream_of_redis_8_6_is_that_of_8_and_what_producers_sent_lately() {
+    let keys = keys(SERVERS[2].packed, Keep::Payloads).unwrap();
+    let stream = keys.values().find(|key| key.type_byte == 21).unwrap();
+    // 100 s, 50 ids; one producer, which gave "ab" to entry 1-2 and 7 to 3-4; two were taken and none refused.
+    let producers = b"\x40\x64\x32\x01\x01p\x02\x02ab\x01\x02\xc0\x07\x03\x04\x02\x00";
+    let none = b"\x40\x64\x32\x00\x00\x00";
+    for more in [&producers[..], none] {
+        let value = [stream.value.as_slice(), more].concat();
+        let found = read("REDIS0013", 26, &value);
+        assert_eq!(found, (Kind::Stream, stream.digest));
+        let rdb = rdb_of("REDIS0013", 26, &value[..value.len() - 1]);
+        assert!(items(&rdb, Keep::Nothing).is_err());
+        check_refused(
+            &rdb_of("VALKEY080", 26, &value),
+            ErrorKind::Unfit,
+            "type 26",
+        );
+    }
+}
+
+#[test]
+fn metadata_of_keys_are_refused_by_name() {
+    let mut rdb = b"REDIS0013\xfc".to_vec();
+    rdb.extend_from_slice(&2_000_000_000_000_u64.to_le_bytes());
+    rdb.extend_from_slice(b"\xf3\x01abcd\x02\x05\x00\x00\x01k\x01v");
+    check_refused(&rdb, ErrorKind::Unfit, "metadata that a module keeps");
 }

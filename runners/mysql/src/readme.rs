@@ -1,0 +1,18 @@
+//! Holds the page of MySQL and MariaDB to the code.
+
+use expect_test::expect_file;
+use runner_core::env::{FromEnv, Group};
+use runner_core::job::with_env_tables;
+
+use crate::options::Options;
+
+/// `UPDATE_EXPECT=1 cargo test -p mysql-runner readme` writes the table anew.
+#[test]
+fn the_readme_lists_every_setting_as_the_code_has_it() {
+    let own = Group {
+        title: "MySQL and MariaDB",
+        keys: Options::KEYS,
+    };
+    let readme = with_env_tables(include_str!("../README.md"), &[own]);
+    expect_file!["../README.md"].assert_eq(&readme.expect("a place for the table"));
+}
