@@ -91,6 +91,10 @@ impl Engine for Mongo {
         restore::run(self, backup, target).await
     }
 
+    async fn check_foreign(&self, foreign: Foreign, target: &Target) -> Result<()> {
+        foreign::check(foreign, target).await
+    }
+
     async fn restore_foreign(&self, foreign: Foreign, target: &Target) -> Result<Restored> {
         foreign::run(self, foreign, target).await
     }

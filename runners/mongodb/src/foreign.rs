@@ -1,11 +1,12 @@
 //! Archives that `mongodump --archive` made, with `--gzip` or without.
 //!
-//! Such an archive says itself what it holds, so it is proven like a backup of ours. But nothing vouches for it before its
-//! end: one that is damaged is found while it is restored, and what it has brought is dropped again.
+//! Such an archive says itself what it holds, so it is proven like a backup of ours. As nothing vouches for it before its
+//! end, it is read to there before the target is touched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::TryStreamExt;
 use runner_core::engine::{Foreign, Restored, Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::fingerprint::Tally;
@@ -19,15 +20,29 @@ use crate::restore::{
     Context, Expected, Place, Selected, give_up, refuse_reader, refuse_unmatched,
 };
 
+/// Reads an archive to its end; touches nothing.
+pub(crate) async fn check(foreign: Foreign, target: &Target) -> Result<()> {
+    refuse_other(&foreign)?;
+    target.progress.begin("check the archive", 0);
+    let whole = watch(foreign.body, target.progress.clone(), |_| Ok(()));
+    let checked = whole.try_for_each(|_| std::future::ready(Ok(()))).await;
+    checked.map_err(|err| err.while_doing(format!("check {}", foreign.name)))
+}
+
+fn refuse_other(foreign: &Foreign) -> Result<()> {
+    if foreign.name.ends_with(".archive") {
+        return Ok(());
+    }
+    let what = format!(
+        "{:?} is neither a backup of ours nor a .archive of mongodump",
+        foreign.name
+    );
+    Err(Error::new(Kind::Unfit, what))
+}
+
 /// Restores one database of an archive, or all with `DB_NAME=*`.
 pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Result<Restored> {
-    if !foreign.name.ends_with(".archive") {
-        let what = format!(
-            "{:?} is neither a backup of ours nor a .archive of mongodump",
-            foreign.name
-        );
-        return Err(Error::new(Kind::Unfit, what));
-    }
+    refuse_other(&foreign)?;
     let doing = |err: Error| err.while_doing(format!("restore {}", foreign.name));
     let server = engine.server().await?;
     refuse_reader(&server)?;

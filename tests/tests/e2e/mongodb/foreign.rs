@@ -70,7 +70,7 @@ fn only_wanted_collections_come_out_of_an_archive() {
 }
 
 #[test]
-fn an_archive_that_was_cut_or_changed_leaves_nothing() {
+fn an_archive_that_was_cut_or_changed_does_not_touch_the_target_and_leaves_nothing_of_itself() {
     let server = world().mongo();
     let database = shop(server);
     // More than is read before the target is touched.
@@ -89,9 +89,19 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing() {
         ("changed.archive", &changed),
     ] {
         std::fs::write(store.path().join(name), bytes).unwrap();
-        let target = fresh("broken");
         let env = store.env().with("BACKUP_PATH", name);
-        let failed = run(server, &target, "restore", env).ended(1);
+        let drop = env.clone().with("RESTORE_DROP_EXISTING", "true");
+        let before = server.content(&database);
+        let failed = run(server, &database, "restore", drop).ended(1);
+        let (kind, message) = reason(&failed);
+        assert!(
+            kind == "integrity" && message.contains("the target was not touched"),
+            "{message}"
+        );
+        assert_eq!(server.content(&database), before);
+        let target = fresh("broken");
+        let trusted = env.with("RESTORE_PRECHECK", "none");
+        let failed = run(server, &target, "restore", trusted).ended(1);
         let (_, message) = reason(&failed);
         assert!(message.contains("is empty again"), "{message}");
         assert_eq!(server.content(&target), "");
