@@ -102,6 +102,11 @@ fn a_cluster_comes_back_on_redis_7() {
 }
 
 #[test]
+fn a_cluster_comes_back_on_redis_8() {
+    comes_back("redis:8");
+}
+
+#[test]
 fn a_cluster_comes_back_on_valkey_9() {
     comes_back("valkey/valkey:9");
 }
