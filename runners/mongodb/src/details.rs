@@ -1,6 +1,7 @@
 //! What a MongoDB backup's manifest says beyond the common part: `details`.
 
 use runner_core::engine::Target;
+use runner_core::engine::no_database;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::manifest::{Artifact, Manifest};
 use runner_core::patterns::Patterns;
@@ -59,22 +60,12 @@ impl Details {
 
     /// Of a backup of all databases, only one: without the oplog and the users, which belong to all.
     pub(crate) fn choose(&mut self, name: &str) -> Result<()> {
-        let names: Vec<_> = self
-            .databases
-            .iter()
-            .map(|it| format!("{:?}", it.name))
-            .collect();
+        let names: Vec<String> = self.databases.iter().map(|it| it.name.clone()).collect();
         self.databases.retain(|database| database.name == name);
         self.users = None;
         match self.databases.is_empty() {
             false => Ok(()),
-            true => Err(Error::new(
-                Kind::NotFound,
-                format!(
-                    "the backup holds the databases {} and no {name:?}; DB_NAME chooses one of them, `*` all",
-                    names.join(", ")
-                ),
-            )),
+            true => Err(no_database(&names, name)),
         }
     }
 }
