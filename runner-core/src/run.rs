@@ -42,8 +42,8 @@ pub fn main<E: Engine>() -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(run::<E>(std::env::args_os(), std::env::vars_os(), now));
-            // A driver's own task that asks for a timer while the runtime ends panics. Nobody waits for it any more, and
-            // the job's last line has been said.
+            // Libraries' own tasks may panic when the runtime ends under them: MongoDB's driver unwraps what it awaits
+            // (its `runtime/join_handle.rs`). Nobody waits for them any more, and the job's last line has been said.
             std::panic::set_hook(Box::new(|_| {}));
             // A client program or a blocked read must not keep a finished job alive.
             runtime.shutdown_timeout(Duration::from_millis(500));
