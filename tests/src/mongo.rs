@@ -1,9 +1,13 @@
-//! A server that speaks MongoDB's protocol: documents in and out by the stock tools beside it, and the settings that a
-//! runner needs to reach it.
+//! A MongoDB server: documents in and out by the stock tools beside it, commands by the official driver, and the settings
+//! that a runner needs to reach it.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
 
 use crate::run::{Env, tools};
 use crate::world::{Server, Started, docker, world};
@@ -12,7 +16,8 @@ const PORT: u16 = 27017;
 const USER: &str = "root";
 const PASSWORD: &str = "s3cret & 'sound': 100%/@";
 const READY: Duration = Duration::from_secs(120);
-const VERSION: &str = "7.0";
+/// Whose tools serve all versions of the server.
+const TOOLS: &str = "7.0";
 
 /// In a script, `tool` is a stock tool that is logged in. Upstream's image first starts a server for itself alone, on the
 /// loopback address: hence the container's own name.
@@ -29,15 +34,34 @@ mv $login /tmp/login.yaml
 set -eu
 "#;
 
+/// Members of a replica set that ask for passwords share a key.
+const WITH_KEY: &str = r#"
+head -c 90 /dev/urandom | base64 >/data/key; chmod 400 /data/key
+chown --reference=/data/db /data/key; exec docker-entrypoint.sh mongod --keyFile=/data/key "$@"
+"#;
+
 /// A server with a superuser.
 pub struct Mongo {
+    version: &'static str,
     server: Started,
+    client: OnceLock<Client>,
 }
 
 impl Mongo {
-    pub(crate) fn start(args: &[&str]) -> Self {
+    /// The newest that can be had everywhere.
+    pub const NEWEST: &str = "6.0";
+    /// The row that FerretDB stands in for where no registry answers.
+    pub const FERRETDB: &str = "7.0";
+
+    pub(crate) fn start(version: &'static str, args: &[&str]) -> Self {
+        let mongo = Self::launch(version, args);
+        mongo.ready();
+        mongo
+    }
+
+    fn launch(version: &'static str, args: &[&str]) -> Self {
         let server = world().start(Server {
-            image: world().upstream("mongodb", VERSION),
+            image: world().upstream("mongodb", version),
             name: "mongo",
             port: PORT,
             env: vec![
@@ -46,20 +70,70 @@ impl Mongo {
             ],
             args: args.iter().map(|it| (*it).to_owned()).collect(),
         });
-        let mongo = Self { server };
-        mongo.ready();
+        Self {
+            version,
+            server,
+            client: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn start_replica_set(version: &'static str) -> Self {
+        let args = ["sh", "-euc", WITH_KEY, "sh", "--replSet=rs0"];
+        let mongo = Self::launch(version, &args);
+        let host = format!("{}:{PORT}", mongo.server.name);
+        let members = doc! { "_id": "rs0", "members": [{ "_id": 0, "host": host }] };
+        let initiate = doc! { "replSetInitiate": members };
+        mongo.poll(|| mongo.try_command("admin", initiate.clone()));
+        // It is elected before it serves; who reads before is refused.
+        mongo.poll(|| {
+            let hello = mongo.try_command("admin", doc! { "hello": 1 })?;
+            match hello.get_bool("isWritablePrimary") {
+                Ok(true) => Ok(()),
+                _ => Err(mongodb::error::Error::custom("nobody is elected")),
+            }
+        });
         mongo
     }
 
-    /// Whether this is another program that speaks the same protocol.
-    pub fn is_stand_in() -> bool {
-        xtask::testbed::is_stand_in(&world().upstream("mongodb", VERSION))
+    /// Whether FerretDB is what runs as [`Self::FERRETDB`].
+    pub fn is_ferretdb() -> bool {
+        xtask::testbed::is_stand_in(&world().upstream("mongodb", Self::FERRETDB))
+    }
+
+    /// Such as `6.0`.
+    pub fn version(&self) -> &'static str {
+        self.version
+    }
+
+    /// Runs a command, as a shell would.
+    #[track_caller]
+    pub fn command(&self, database: &str, command: Document) -> Document {
+        let said = format!("{command:.300}");
+        self.try_command(database, command)
+            .unwrap_or_else(|err| panic!("{err}\nin {said}"))
+    }
+
+    /// As [`Self::command`], where an error is what a test wants to see.
+    pub fn try_command(
+        &self,
+        database: &str,
+        command: Document,
+    ) -> mongodb::error::Result<Document> {
+        let database = self.client().database(database);
+        world().wait(async move { database.run_command(command).await })
+    }
+
+    /// The driver, logged in.
+    pub fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let uri = format!("{}&directConnection=true", self.uri());
+            world().wait(Client::with_uri_str(uri)).unwrap()
+        })
     }
 
     /// Its address on the test network, where every port of it can be reached.
     pub fn inner_address(&self) -> String {
-        let format = "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-        docker(&["inspect", format, &self.server.name])
+        self.server.inner_address()
     }
 
     /// Where it listens, seen from this machine.
@@ -74,7 +148,7 @@ impl Mongo {
 
     /// The directory of the stock tools, for this machine.
     pub fn tools(&self) -> String {
-        tools("mongodb", VERSION)
+        tools("mongodb", TOOLS)
     }
 
     /// What a runner needs to reach `database` as superuser.
@@ -166,8 +240,13 @@ impl Mongo {
     }
 
     fn ready(&self) {
+        self.poll(|| self.try_shell("tool mongodump --db=none --archive=/dev/null"));
+    }
+
+    /// Tries again until it works; no client can tell a server that starts from one that never will.
+    fn poll<T, E: std::fmt::Display>(&self, attempt: impl Fn() -> Result<T, E>) {
         let begun = Instant::now();
-        while let Err(err) = self.try_shell("tool mongodump --db=none --archive=/dev/null") {
+        while let Err(err) = attempt() {
             assert!(
                 begun.elapsed() < READY,
                 "{} is not ready: {err}\n{}",

@@ -72,7 +72,7 @@ impl World {
             run_label,
             postgres: Mutex::default(),
             mysql: Mutex::default(),
-            mongo: LazyLock::new(|| Mongo::start(&[])),
+            mongo: LazyLock::new(|| Mongo::start(Mongo::NEWEST, &[])),
             minio: LazyLock::new(Minio::start),
             names: AtomicU32::new(0),
         }
@@ -115,14 +115,19 @@ impl World {
         Redis::start(image, args)
     }
 
-    /// The shared server that speaks MongoDB's protocol; each test makes its own databases in it.
+    /// The shared MongoDB server; each test makes its own databases in it.
     pub fn mongo(&self) -> &Mongo {
         &self.mongo
     }
 
-    /// A server for one test, which may do with it as it likes; it goes when it is dropped.
-    pub fn own_mongo(&self, args: &[&str]) -> Mongo {
-        Mongo::start(args)
+    /// A server of a version such as `6.0`, for one test, with options of mongod; it goes when it is dropped.
+    pub fn own_mongo(&self, version: &'static str, options: &[&str]) -> Mongo {
+        Mongo::start(version, options)
+    }
+
+    /// The only member of a replica set, which has an oplog.
+    pub fn own_replica_set(&self, version: &'static str) -> Mongo {
+        Mongo::start_replica_set(version)
     }
 
     /// The shared object store; each test makes its own buckets in it.
@@ -238,6 +243,14 @@ pub(crate) struct Started {
     pub(crate) name: String,
     /// Its port on 127.0.0.1.
     pub(crate) port: u16,
+}
+
+impl Started {
+    /// Its address on the test network, where every port of it can be reached.
+    pub(crate) fn inner_address(&self) -> String {
+        let format = "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        docker(&["inspect", format, &self.name])
+    }
 }
 
 impl Drop for Started {

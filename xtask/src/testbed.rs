@@ -2,7 +2,7 @@
 
 mod base;
 mod go;
-mod maven;
+mod packaged;
 mod pull;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,8 +230,7 @@ impl<'a> Testbed<'a> {
                 copy(&entry.path(), &dir.join(entry.file_name()))?;
             }
         }
-        if !stand_in.jar.is_empty() {
-            let file = maven::file(self.project, &stand_in.jar, &stand_in.sha256)?;
+        if let Some(file) = packaged::file(self.project, stand_in)? {
             copy(&file, &dir.join("server"))?;
         }
         Ok(dir)

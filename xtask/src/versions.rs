@@ -91,6 +91,9 @@ pub struct StandIn {
     /// The file of a jar that holds such a server, `group:artifact:version!/file`, for amd64.
     #[serde(default)]
     pub jar: String,
+    /// The file of a Python package that holds such a server, `name==version!/file`, for amd64.
+    #[serde(default)]
+    pub wheel: String,
     /// The SHA-256 of that file.
     #[serde(default)]
     pub sha256: String,
@@ -277,6 +280,16 @@ impl Row {
 }
 
 impl StandIn {
+    /// Of what kind the package is that holds the server, if one does, its name with its version, and the file in it.
+    pub fn packaged(&self) -> Option<(&'static str, &str, &str)> {
+        let (kind, packaged) = match (self.jar.as_str(), self.wheel.as_str()) {
+            ("", wheel) => ("wheel", wheel),
+            (jar, _) => ("jar", jar),
+        };
+        let (package, file) = packaged.split_once("!/")?;
+        Some((kind, package, file))
+    }
+
     fn problems(&self) -> Vec<String> {
         let mut said = Vec::new();
         if !SUITES.contains(&self.suite.as_str()) {
@@ -289,10 +302,13 @@ impl StandIn {
         if !self.module.is_empty() && !self.module.contains('@') {
             said.push(format!("module {:?} has no @version", self.module));
         }
-        if !self.jar.is_empty() && !self.jar.contains("!/") {
-            said.push(format!("jar {:?} names no !/file", self.jar));
+        let is_packaged = !self.jar.is_empty() || !self.wheel.is_empty();
+        for (kind, packaged) in [("jar", &self.jar), ("wheel", &self.wheel)] {
+            if !packaged.is_empty() && !packaged.contains("!/") {
+                said.push(format!("{kind} {packaged:?} names no !/file"));
+            }
         }
-        if !self.jar.is_empty() && !is_sha256(&self.sha256) {
+        if is_packaged && !is_sha256(&self.sha256) {
             said.push(format!(
                 "sha256 {:?} is not 64 hexadecimal digits",
                 self.sha256

@@ -21,6 +21,7 @@ mod tests;
 
 pub(crate) use ahead::ahead;
 pub(crate) use census::{Archive, BUCKETS, Namespace};
+pub(crate) use definition::Definition;
 pub(crate) use empty::empty;
 pub(crate) use list::list;
 pub(crate) use oplog::only_oplog;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{Archive, Namespace, ahead, watch};
 use crate::details::{DatabaseDetails, Details, matches};
 use crate::options::{Oplog, Options, Users};
-use crate::server::{Server, Topology};
+use crate::server::{Job, Server, Topology};
 use crate::tools::{Tools, judge};
 
 /// The artifact that holds everything, where the oplog makes it one moment's.
@@ -78,7 +78,11 @@ impl MongoDump {
         let mut excluded = BTreeMap::new();
         let mut n_bytes = BTreeMap::new();
         for database in self.databases.clone() {
+            self.server.demand(Job::Backup, &database, false).await?;
             let collections = self.server.collections(&database).await?;
+            if self.server.has_series(&database).await? {
+                self.server.demand(Job::Backup, &database, true).await?;
+            }
             if collections.is_empty() && !all {
                 return Err(self.no_such(&database).await);
             }

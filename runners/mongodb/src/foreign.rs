@@ -63,7 +63,8 @@ pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Re
             only: (!target.tables.is_empty()).then(|| wanted.clone()),
             users: false,
         });
-        places.push(Place::find(&server, to, wanted, target).await?);
+        let has_series = database.wanted(target).any(|it| it.kind == "timeseries");
+        places.push(Place::find(&server, to, wanted, has_series, target).await?);
     }
     let tools = engine.tools();
     let context = Context {

@@ -58,7 +58,9 @@ async fn plan(engine: &Mongo, manifest: &Manifest, target: &Target) -> Result<Pl
             named => named,
         };
         let wanted = database.wanted(target).map(|it| it.name.clone());
-        places.push(Place::find(&server, name, wanted.collect(), target).await?);
+        let has_series = database.wanted(target).any(|it| it.kind == "timeseries");
+        let place = Place::find(&server, name, wanted.collect(), has_series, target).await?;
+        places.push(place);
     }
     let renamed = details
         .databases

@@ -2,6 +2,7 @@
 
 mod hello;
 mod prefer;
+mod rights;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::address::Address;
 use hello::Hello;
 pub(crate) use hello::Topology;
 use prefer::speaks_tls;
+pub(crate) use rights::Job;
 
 /// What the server keeps for itself.
 pub(crate) const OWN_DATABASES: [&str; 3] = ["admin", "config", "local"];
@@ -104,6 +106,18 @@ impl Server {
         Ok(names)
     }
 
+    /// Whether a database has time series, whose documents the server keeps in collections of its own.
+    pub(crate) async fn has_series(&self, database: &str) -> Result<bool> {
+        let handle = self.database(database);
+        let mut series = handle
+            .list_collections()
+            .filter(doc! { "type": "timeseries" })
+            .await
+            .map_err(|err| self.explain(database, "list the collections", err))?;
+        let first = series.advance().await;
+        first.map_err(|err| self.explain(database, "list the collections", err))
+    }
+
     /// Bytes of the documents of a database; 0 when the login may not ask.
     pub(crate) async fn data_bytes(&self, database: &str) -> u64 {
         let database = self.database(database);
@@ -136,7 +150,17 @@ impl Server {
 
     pub(crate) async fn drop_database(&self, database: &str) -> Result<()> {
         let dropped = self.database(database).drop().await;
-        dropped.map_err(|err| self.explain(database, "drop the database", err))
+        let dropped = dropped.map_err(|err| self.explain(database, "drop the database", err));
+        match dropped {
+            // The role `restore` may drop all that is in it.
+            Err(err) if err.kind() == Kind::Denied => {
+                for collection in self.collections(database).await? {
+                    self.drop_collection(database, &collection).await?;
+                }
+                Ok(())
+            }
+            dropped => dropped,
+        }
     }
 
     pub(crate) async fn drop_collection(&self, database: &str, collection: &str) -> Result<()> {

@@ -72,6 +72,10 @@ impl Tools {
 /// What a tool's end means: one that lost the server may fare better another time.
 pub(crate) fn judge(err: Error) -> Error {
     let said = err.to_string();
+    if err.kind() == Kind::Tool && said.contains("(Unauthorized)") {
+        let what = "the login may not do all that this takes; give it more roles";
+        return Error::new(Kind::Denied, what).because(err);
+    }
     let is_lost = err.kind() == Kind::Tool && LOST.iter().any(|words| said.contains(words));
     match is_lost && !said.contains("auth error") {
         true => Error::new(Kind::Unreachable, "the server was lost").because(err),
@@ -125,6 +129,8 @@ mod tests {
         ] {
             assert_eq!(kind(failed), Kind::Tool, "{failed}");
         }
+        let refused = "error counting a.b: (Unauthorized) not authorized on a to execute command";
+        assert_eq!(kind(refused), Kind::Denied);
         let damaged = Error::new(Kind::Integrity, "connection(x)");
         assert_eq!(judge(damaged).kind(), Kind::Integrity);
     }

@@ -1,4 +1,4 @@
-//! MongoDB: everything comes back, or nothing is claimed. The server is FerretDB where no mongod is to be had.
+//! MongoDB: everything comes back, or nothing is claimed.
 #![expect(
     clippy::disallowed_methods,
     reason = "damage is done, and tools are put in place, behind everybody's back"
@@ -7,8 +7,11 @@
 mod connect;
 mod failures;
 mod foreign;
+mod kinds;
+mod oplog;
 mod restore;
 mod round_trip;
+mod users;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

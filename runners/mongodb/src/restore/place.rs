@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use runner_core::engine::Target;
+use runner_core::engine::{Target, Verify};
 use runner_core::error::{Error, Kind, Result};
 
 use super::check_name;
-use crate::server::Server;
+use crate::server::{Job, Server};
 
 /// How long tidying up may take: a signal leaves little time.
 const TIDY: Duration = Duration::from_secs(5);
@@ -31,9 +31,15 @@ impl Place {
         server: &Server,
         name: &str,
         wanted: Vec<String>,
+        has_series: bool,
         target: &Target,
     ) -> Result<Self> {
         check_name(name)?;
+        let job = match target.verify {
+            Verify::None => Job::RestoreUnproven,
+            _ => Job::Restore,
+        };
+        server.demand(job, name, has_series).await?;
         let there = server.collections(name).await?;
         let at = &server.address.shown;
         if there.is_empty() && !target.create_database {

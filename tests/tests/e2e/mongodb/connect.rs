@@ -78,14 +78,53 @@ fn one_connection_string_is_enough_and_stays_secret() {
     assert!(!manifest.contains("s3cret") && !manifest.contains("mongodb://"));
 }
 
-/// A stand-in listens in TLS on a second port, with a certificate that vouches for itself.
+/// A server with a certificate that vouches for itself, and serves those without TLS, too.
+const WITH_CERTIFICATE: &str = r#"
+cat >/tmp/tls.cnf <<END
+[req]
+prompt = no
+distinguished_name = name
+x509_extensions = extensions
+[name]
+CN = planb
+[extensions]
+basicConstraints = CA:FALSE
+subjectAltName = DNS:localhost,IP:$(hostname -i)
+END
+openssl req -x509 -config /tmp/tls.cnf -newkey rsa:2048 -nodes -days 2 -keyout /tmp/key.pem -out /tmp/tls-cert.pem
+cat /tmp/key.pem /tmp/tls-cert.pem >/tmp/tls.pem
+chown --reference=/data/db /tmp/tls.pem
+exec docker-entrypoint.sh mongod --tlsMode=preferTLS --tlsCertificateKeyFile=/tmp/tls.pem \
+  --tlsCAFile=/tmp/tls-cert.pem --tlsAllowConnectionsWithoutCertificates
+"#;
+
 #[test]
 fn tls_is_preferred_insisted_on_and_checked() {
-    if !Mongo::is_stand_in() {
+    let server = world().own_mongo(Mongo::NEWEST, &["sh", "-euc", WITH_CERTIFICATE]);
+    tls_is_used(&server, "27017");
+}
+
+/// A stand-in that listens in TLS on a second port, and there without it to nobody.
+#[test]
+fn who_insists_on_doing_without_tls_is_not_served_where_there_is_nothing_else() {
+    if !Mongo::is_ferretdb() {
         return; // whose options these are
     }
-    let server = world().own_mongo(&["--tls-listen=:27018"]);
-    let database = shop(&server);
+    let server = world().own_mongo(Mongo::FERRETDB, &["--tls-listen=:27018"]);
+    tls_is_used(&server, "27018");
+    let address = Directory::new()
+        .env()
+        .with("DB_HOST", server.inner_address());
+    let plain = address
+        .with("DB_PORT", "27018")
+        .with("DB_TLS_MODE", "disable")
+        .with("CONNECT_TIMEOUT", "5s");
+    let plain = run(&server, "shop", "backup", plain).ended(75);
+    assert_eq!(reason(&plain).0, "unreachable");
+}
+
+fn tls_is_used(server: &Mongo, port: &str) {
+    let database = shop(server);
     let before = server.content(&database);
     let store = Directory::new();
     let own = store.path().join("own.pem");
@@ -95,7 +134,7 @@ fn tls_is_preferred_insisted_on_and_checked() {
         .good();
     let env = |mode: &str| {
         let address = store.env().with("DB_HOST", server.inner_address());
-        let env = address.with("DB_PORT", "27018").with("DB_TLS_MODE", mode);
+        let env = address.with("DB_PORT", port).with("DB_TLS_MODE", mode);
         env.with("CONNECT_TIMEOUT", "5s").with("BACKUP_PATH", mode)
     };
     for mode in ["prefer", "require", "verify-full"] {
@@ -103,30 +142,28 @@ fn tls_is_preferred_insisted_on_and_checked() {
             "verify-full" => env(mode).with("DB_TLS_CA_FILE", own.to_str().unwrap()),
             _ => env(mode),
         };
-        backup(&server, &database, env.clone());
+        backup(server, &database, env.clone());
         let restored = fresh("by-tls");
-        run(&server, &restored, "restore", env).good();
+        run(server, &restored, "restore", env).good();
         assert_eq!(server.content(&restored), before);
     }
-    let plain = run(&server, &database, "backup", env("disable")).ended(75);
-    assert_eq!(reason(&plain).0, "unreachable");
     // Nobody whom this system trusts has signed it.
     let strange = env("verify-full").with("BACKUP_PATH", "strange");
-    let strange = run(&server, &database, "backup", strange).ended(1);
+    let strange = run(server, &database, "backup", strange).ended(1);
     let (kind, message) = reason(&strange);
     assert_eq!(kind, "denied");
     assert!(message.contains("check DB_TLS_CA_FILE"), "{message}");
-    let half = run(&server, &database, "backup", env("verify-ca")).ended(1);
+    let half = run(server, &database, "backup", env("verify-ca")).ended(1);
     assert_eq!(reason(&half).0, "config");
 }
 
 /// A stand-in can call itself a member of a replica set; it has no oplog.
 #[test]
 fn a_replica_set_without_an_oplog_is_told_from_one_with() {
-    if !Mongo::is_stand_in() {
+    if !Mongo::is_ferretdb() {
         return; // a mongod of a replica set has one
     }
-    let server = world().own_mongo(&["--replSet=rs0"]);
+    let server = world().own_mongo(Mongo::FERRETDB, &["--replSet=rs0"]);
     let database = shop(&server);
     let store = Directory::new();
     let done = backup(&server, "*", store.env());

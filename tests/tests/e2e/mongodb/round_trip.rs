@@ -1,13 +1,11 @@
 //! What a database holds comes back as it was.
 
-use tests::world;
+use tests::{Mongo, world};
 
 use super::{backup, fresh, run, shop};
 use crate::kit::Directory;
 
-#[test]
-fn every_type_of_value_and_every_index_comes_back_under_another_name() {
-    let server = world().mongo();
+fn every_type_of_value_and_every_index_comes_back_under_another_name(server: &Mongo) {
     let database = shop(server);
     let before = server.content(&database);
     assert!(before.contains("by_customer") && before.contains("6144"));
@@ -20,7 +18,18 @@ fn every_type_of_value_and_every_index_comes_back_under_another_name() {
     assert_eq!(server.content(&restored), before);
 }
 
-/// Those that a stand-in makes, too; the rest are unit-tested.
+#[test]
+fn every_type_of_value_and_every_index_comes_back_on_mongodb() {
+    every_type_of_value_and_every_index_comes_back_under_another_name(world().mongo());
+}
+
+/// Or upstream's, where that can be had.
+#[test]
+fn every_type_of_value_and_every_index_comes_back_on_ferretdb() {
+    let server = world().own_mongo(Mongo::FERRETDB, &[]);
+    every_type_of_value_and_every_index_comes_back_under_another_name(&server);
+}
+
 #[test]
 fn indexes_of_every_kind_come_back() {
     let server = world().mongo();
@@ -120,7 +129,7 @@ fn a_hundred_collections_come_back() {
 
 #[test]
 fn every_database_of_a_server_comes_back_each_with_its_own_archive() {
-    let server = world().own_mongo(&[]);
+    let server = world().own_mongo(Mongo::NEWEST, &[]);
     let (a, b) = (shop(&server), shop(&server));
     let before = [server.content(&a), server.content(&b)];
     let store = Directory::new();
@@ -149,7 +158,7 @@ fn every_database_of_a_server_comes_back_each_with_its_own_archive() {
     )
     .good();
     assert_eq!([server.content(&a), server.content(&b)], before);
-    let other = world().own_mongo(&[]);
+    let other = world().own_mongo(Mongo::NEWEST, &[]);
     run(&other, &b, "restore", store.env()).good();
     assert_eq!(other.content(&b), before[1]);
     assert_eq!(other.content(&a), "");

@@ -15,7 +15,7 @@ pub(in super::super) fn contest() -> Contest {
     ];
     Contest {
         title: "MongoDB",
-        version: "7.0",
+        version: "6.0",
         // So that a size of one is half a million of them.
         row_bytes: 2147.0,
         unit: "documents in one collection",

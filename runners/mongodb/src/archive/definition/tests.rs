@@ -1,4 +1,4 @@
-//! Definitions as `mongodump` writes them for what FerretDB cannot do.
+//! Definitions as `mongodump` writes them.
 
 use super::*;
 
@@ -53,6 +53,24 @@ fn what_a_server_changes_by_itself_is_no_difference() {
         other.lasting(),
         of(r#""capped":true,"collation":{"locale":"de"}"#, "").lasting()
     );
+}
+
+/// As MongoDB 4.4.2, 5.0.4 and 6.0.27 tell of one index.
+#[test]
+fn fields_of_a_wildcard_index_are_the_same_however_they_are_told() {
+    let told = |projection: &str| {
+        let index =
+            format!(r#",{{"key":{{"$**":1}},"name":"i","wildcardProjection":{projection}}}"#);
+        of("", &index).lasting()
+    };
+    let kept = told(r#"{"a":{"$numberInt":"1"},"b.c":{"$numberDouble":"1.0"}}"#);
+    assert_eq!(kept, told(r#"{"a":true,"b":{"c":true},"_id":false}"#));
+    assert_ne!(
+        kept,
+        told(r#"{"a":{"$numberInt":"0"},"b.c":{"$numberInt":"0"}}"#)
+    );
+    assert_ne!(kept, told(r#"{"a":1,"b.c":1,"_id":1}"#));
+    assert_ne!(kept, told(r#"{"a":1}"#));
 }
 
 #[test]
