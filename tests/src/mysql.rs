@@ -11,8 +11,10 @@ use crate::world::{Seat, Server, Started, docker, world};
 const PORT: u16 = 3306;
 const PASSWORD: &str = "s3cret & 'sound'";
 const READY: Duration = Duration::from_secs(120);
-/// Whose client is used for all servers; the images of MySQL have none here.
+/// Whose client is used for servers whose image has none here.
 const CLIENT: &str = "mariadb:11.8";
+/// Oracle's server with Oracle's client.
+const WITH_CLIENT: &str = "mysql:9.7";
 /// Nothing here survives the machine: durability would only cost time.
 const QUICK: [&str; 6] = [
     "--log-bin=binlog",
@@ -65,6 +67,11 @@ impl MySql {
         &self.server.name
     }
 
+    /// Its address on the test network, with nothing in between that would hold much of what it sends.
+    pub fn inner_address(&self) -> String {
+        format!("{}:{PORT}", self.server.inner_address())
+    }
+
     /// Where it listens, seen from this machine.
     pub fn port(&self) -> u16 {
         self.server.port
@@ -89,7 +96,7 @@ impl MySql {
 
     /// As [`Self::sql`], where an error is what a test wants to see.
     pub fn try_sql(&self, database: &str, script: &str) -> Result<String, String> {
-        let args = self.client("mariadb", &["-N", "-B", "--default-character-set=utf8mb4"]);
+        let args = self.client("", &["-N", "-B", "--default-character-set=utf8mb4"]);
         let mut child = Command::new("docker")
             .args(args)
             .arg(database)
@@ -111,12 +118,12 @@ impl MySql {
 
     /// Starts a script with the stock client, which is not waited for.
     pub fn spawn_sql(&self, database: &str, statement: &str) -> Running {
-        let args = self.client("mariadb", &["-e", statement, database]);
+        let args = self.client("", &["-e", statement, database]);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         spawn_program("docker", &args)
     }
 
-    /// A database as the stock `mariadb-dump` writes it, without what differs by name or moment.
+    /// A database as `mysqldump` or `mariadb-dump` writes it, without what differs by name or moment.
     pub fn dump(&self, database: &str, args: &[&str]) -> String {
         let fixed = [
             "--hex-blob",
@@ -128,11 +135,23 @@ impl MySql {
             "--order-by-primary",
             "--default-character-set=utf8mb4",
         ];
-        let mut all = self.client("mariadb-dump", &fixed);
+        let mut all = self.client("dump", &fixed);
         all.extend(args.iter().map(|it| (*it).to_owned()));
         all.push(database.to_owned());
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
-        docker(&all).replace(database, "DATABASE")
+        let mut lines: Vec<String> = docker(&all)
+            .replace(database, "DATABASE")
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        for line in &mut lines {
+            if let Some((set, _)) = line.split_once("*/ '")
+                && set.starts_with("SET @@GLOBAL.GTID_PURGED=")
+            {
+                *line = format!("{set}*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5';");
+            }
+        }
+        lines.join("\n") + "\n"
     }
 
     /// Exports a database with mydumper into a directory that is there.
@@ -170,7 +189,7 @@ impl MySql {
     /// Runs a shell script, with this server's address in `~/.my.cnf`, where the stock client is.
     #[track_caller]
     pub fn shell(&self, directory: &std::path::Path, script: &str) -> String {
-        let client = world().mysql(CLIENT).server.name.clone();
+        let client = self.client_container();
         let inside = format!("/{}", world().unique("hand"));
         docker(&[
             "cp",
@@ -212,16 +231,28 @@ impl MySql {
         match self.image {
             // Its accounts' plugin wants it.
             "mysql:8.0" => "--skip-ssl-verify-server-cert",
+            WITH_CLIENT => "--ssl-mode=REQUIRED",
             _ => "--skip-ssl",
         }
     }
 
-    fn client(&self, program: &str, args: &[&str]) -> Vec<String> {
-        let container = match self.image {
-            CLIENT => self.server.name.clone(),
+    fn client_container(&self) -> String {
+        match self.image {
+            CLIENT | WITH_CLIENT => self.server.name.clone(),
             _ => world().mysql(CLIENT).server.name.clone(),
+        }
+    }
+
+    /// The client, or its `dump` program.
+    fn client(&self, kind: &str, args: &[&str]) -> Vec<String> {
+        let program = match (self.image, kind) {
+            (WITH_CLIENT, "dump") => "mysqldump",
+            (WITH_CLIENT, _) => "mysql",
+            (_, "dump") => "mariadb-dump",
+            _ => "mariadb",
         };
         let password = format!("MYSQL_PWD={PASSWORD}");
+        let container = self.client_container();
         let login = [
             "exec",
             "-i",

@@ -8,6 +8,9 @@ use crate::server::{Family, Server, numbers};
 
 pub(crate) const SEQUENCES: &str = "sequences";
 pub(crate) const PACKAGES: &str = "packages";
+pub(crate) const LIBRARIES: &str = "libraries";
+pub(crate) const JAVASCRIPT: &str = "routines in JavaScript";
+pub(crate) const DUALITY_VIEWS: &str = "JSON duality views";
 const VERSIONING: &str = "system versioning";
 const FUNCTIONAL: &str = "indexes of expressions";
 const DEFAULTS: &str = "defaults that are expressions without brackets";
@@ -59,6 +62,13 @@ pub(crate) fn of_table(create: &str) -> BTreeSet<String> {
     features
 }
 
+/// Whether the definition of a view is of one that shows tables as documents.
+pub(crate) fn is_duality_view(create: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(create);
+    let head = text.split(" VIEW ").next().unwrap_or_default();
+    head.ends_with(" JSON RELATIONAL DUALITY")
+}
+
 /// A bracket right after a bracket, with no name between them.
 fn has_expression(key: &str) -> bool {
     let outside: Vec<(usize, char)> = Outside::of(key).collect();
@@ -89,10 +99,16 @@ pub(crate) fn unknown(features: &BTreeSet<String>, server: &Server) -> Vec<Strin
     let is_unknown = |feature: &&String| match (server.family, feature.as_str()) {
         (Family::MySql, INVISIBLE) => version < [8, 0, 23],
         (Family::MySql, "the type vector") => version < [9, 0, 0],
+        (Family::MySql, LIBRARIES) => version < [9, 2, 0],
+        (Family::MySql, JAVASCRIPT) => version < [9, 0, 0],
+        (Family::MySql, DUALITY_VIEWS) => version < [9, 4, 0],
         (Family::MySql, FUNCTIONAL) => version < [8, 0, 13],
         (Family::MySql, "the type geomcollection") => version < [8, 0, 11],
         (Family::MySql, _) => true,
-        (Family::MariaDb, FUNCTIONAL | "the type geomcollection") => true,
+        (
+            Family::MariaDb,
+            FUNCTIONAL | "the type geomcollection" | LIBRARIES | JAVASCRIPT | DUALITY_VIEWS,
+        ) => true,
         (Family::MariaDb, "the type vector") => version < [11, 7, 0],
         (Family::MariaDb, "the type uuid") => version < [10, 7, 0],
         (Family::MariaDb, "the type inet4") => version < [10, 10, 0],

@@ -16,7 +16,7 @@ use crate::ddl;
 use crate::features;
 use crate::sql::{self, ident, literal};
 use crate::tables::Source;
-use crate::wire::{Answer, Connection};
+use crate::wire::{Answer, Connection, has_code};
 pub(crate) use sequences::{Sequences, sequences};
 
 /// What begins the line that heads an object.
@@ -25,8 +25,8 @@ pub(crate) const HEADER: &str = "-- planb: ";
 /// What a header says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
-    /// `table`, `indexes`, `foreign keys`, `sequence`, `procedure`, `function`, `package`, `package body`, `view`,
-    /// `trigger`, `event`, and of a whole server `account`, `grant`.
+    /// `table`, `indexes`, `foreign keys`, `sequence`, `library`, `procedure`, `function`, `package`, `package body`,
+    /// `view`, `trigger`, `event`, and of a whole server `account`, `grant`.
     pub(crate) kind: String,
     pub(crate) name: String,
 }
@@ -49,10 +49,16 @@ pub(crate) struct Scripts {
 /// By what people call a thing: all that a change of its definition would change.
 pub(crate) type Stamps = BTreeMap<String, String>;
 
+/// The server's code for a table that information_schema does not have.
+const UNKNOWN_TABLE: u16 = 1109;
+
 /// What a script needs of its session, whoever runs it.
 const PROLOGUE: &str = "SET NAMES utf8mb4;\n\
     SET SESSION time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, \
     sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';\n";
+
+/// From MySQL 8.4 on, a foreign key to something that is not unique is refused without it.
+const LOOSE_KEYS: &str = "/*!80400 SET SESSION restrict_fk_on_non_standard_key = 0 */;\n";
 
 /// Reads them all but [`sequences`]; `catalog` becomes a session in that database.
 pub(crate) async fn read(
@@ -64,7 +70,7 @@ pub(crate) async fn read(
     catalog.execute(format!("USE {}", ident(database))).await?;
     let mut scripts = Scripts {
         tables: Vec::new(),
-        indexes: PROLOGUE.into(),
+        indexes: [PROLOGUE, LOOSE_KEYS].concat().into(),
         objects: PROLOGUE.into(),
         ..Scripts::default()
     };
@@ -77,6 +83,13 @@ pub(crate) async fn read(
             .map_err(|err| err.while_doing(format!("read the definition of {name}")))?;
         let create = text(&answer, "Create Table", name)?;
         scripts.features.extend(features::of_table(&create));
+        if ddl::outside_quotes(&create).contains(" MASKING POLICY ") {
+            let table = sql::display_name(database, name);
+            tracing::warn!(
+                table,
+                "a masking policy is on it: unless that lets this login see the values, the backup holds the masks"
+            );
+        }
         let split = ddl::split(name, &create);
         add(&mut scripts.tables, "table", name, &[split.create]);
         add(&mut scripts.indexes, "indexes", name, &split.indexes);
@@ -162,16 +175,40 @@ struct Object {
 
 impl Writer<'_> {
     async fn but_events(&mut self) -> Result<()> {
+        self.libraries().await?;
         self.routines().await?;
         self.views().await?;
         self.triggers().await
+    }
+
+    /// Code that routines import: MySQL 9.2 and later.
+    async fn libraries(&mut self) -> Result<()> {
+        let names = format!(
+            "SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = {} ORDER BY 1",
+            literal(self.database)
+        );
+        let answer = match self.catalog.query(names).await {
+            // Such a server has none.
+            Err(err) if has_code(&err, UNKNOWN_TABLE) => return Ok(()),
+            answer => answer?,
+        };
+        for row in &answer.rows {
+            let name = row.text(0);
+            let statement = format!("SHOW CREATE LIBRARY {}", ident(&name));
+            let object = self
+                .object("library", &name, &statement, "Create Library", "utf8mb4")
+                .await?;
+            self.scripts.features.insert(features::LIBRARIES.to_owned());
+            self.write(&object);
+        }
+        Ok(())
     }
 
     async fn routines(&mut self) -> Result<()> {
         let answer = self
             .catalog
             .query(format!(
-                "SELECT ROUTINE_TYPE, ROUTINE_NAME, CHARACTER_SET_CLIENT FROM information_schema.ROUTINES \
+                "SELECT ROUTINE_TYPE, ROUTINE_NAME, CHARACTER_SET_CLIENT, EXTERNAL_LANGUAGE FROM information_schema.ROUTINES \
                  WHERE ROUTINE_SCHEMA = {} ORDER BY ROUTINE_TYPE = 'PACKAGE BODY', ROUTINE_TYPE, ROUTINE_NAME",
                 literal(self.database)
             ))
@@ -189,9 +226,14 @@ impl Writer<'_> {
             if kind == "package" {
                 self.scripts.features.insert(features::PACKAGES.to_owned());
             }
-            let object = self
+            let mut object = self
                 .object(&kind, &row.text(1), &statement, column, &row.text(2))
                 .await?;
+            if row.text(3) == "JAVASCRIPT" {
+                let features = &mut self.scripts.features;
+                features.insert(features::JAVASCRIPT.to_owned());
+                object.create = with_own_libraries(&object.create, self.database);
+            }
             self.write(&object);
         }
         Ok(())
@@ -210,10 +252,14 @@ impl Writer<'_> {
         for row in &answer.rows {
             let name = row.text(0);
             let statement = format!("SHOW CREATE VIEW {}", ident(&name));
-            views.push(
-                self.object("view", &name, &statement, "Create View", &row.text(1))
-                    .await?,
-            );
+            let view = self
+                .object("view", &name, &statement, "Create View", &row.text(1))
+                .await?;
+            if features::is_duality_view(&view.create) {
+                let features = &mut self.scripts.features;
+                features.insert(features::DUALITY_VIEWS.to_owned());
+            }
+            views.push(view);
         }
         let texts: Vec<(String, String)> = views
             .iter()
@@ -310,10 +356,17 @@ impl Writer<'_> {
     }
 
     fn write(&mut self, object: &Object) {
-        let mut settings = vec![
-            format!("character_set_client = {}", literal(&object.charset)),
-            format!("collation_connection = {}", literal(&object.collation)),
-        ];
+        let mut settings = vec![format!(
+            "character_set_client = {}",
+            literal(&object.charset)
+        )];
+        // A library has none.
+        if !object.collation.is_empty() {
+            settings.push(format!(
+                "collation_connection = {}",
+                literal(&object.collation)
+            ));
+        }
         let sql_mode = object
             .sql_mode
             .as_deref()
@@ -346,6 +399,25 @@ impl Writer<'_> {
         script.extend_from_slice(&object.create);
         script.extend_from_slice(format!(" {delimiter}\nDELIMITER ;\n").as_bytes());
     }
+}
+
+/// A routine's text that names the libraries of its own database without that, as people write them: where it is
+/// restored, they may be in another. The server writes the clause after the arguments, on a line of its own.
+fn with_own_libraries(create: &[u8], database: &str) -> Vec<u8> {
+    const CLAUSE: &[u8] = b"\n    USING (";
+    let at = |text: &[u8], what: &[u8]| text.windows(what.len()).position(|it| it == what);
+    let Some(start) = at(create, CLAUSE).map(|start| start + CLAUSE.len()) else {
+        return create.to_vec();
+    };
+    let (before, rest) = create.split_at(start);
+    let (clause, after) = rest.split_at(at(rest, b")\nAS ").unwrap_or(0));
+    let own = format!("{}.", ident(database));
+    let clause = String::from_utf8_lossy(clause);
+    let libraries: Vec<&str> = clause
+        .split(", ")
+        .map(|library| library.strip_prefix(&own).unwrap_or(library))
+        .collect();
+    [before, libraries.join(", ").as_bytes(), after].concat()
 }
 
 /// The account after the first `DEFINER=`, which stands before anything that a person wrote.

@@ -13,6 +13,8 @@ pub(crate) struct Splitter {
     seen: usize,
     state: State,
     delimiter: Vec<u8>,
+    /// What ends the dollar quote: `$$` or `$tag$`.
+    tag: Vec<u8>,
     /// Whether only blanks and comments stand before `seen`.
     is_blank: bool,
     ended: bool,
@@ -24,6 +26,8 @@ pub(crate) struct Splitter {
 enum State {
     Plain,
     Quoted(u8),
+    /// Of MySQL 9, for routines in other languages.
+    DollarQuoted,
     Line,
     Block,
 }
@@ -35,6 +39,7 @@ impl Default for Splitter {
             seen: 0,
             state: State::Plain,
             delimiter: b";".to_vec(),
+            tag: Vec::new(),
             is_blank: true,
             ended: false,
             is_open: false,
@@ -116,6 +121,7 @@ impl Splitter {
         // What a quote or a line holds is passed over at once.
         let passed = match self.state {
             State::Quoted(quote) => rest.iter().position(|it| *it == quote || *it == b'\\'),
+            State::DollarQuoted => rest.iter().position(|it| *it == b'$'),
             State::Line => rest.iter().position(|it| *it == b'\n'),
             State::Plain | State::Block => Some(0),
         };
@@ -134,6 +140,11 @@ impl Splitter {
                 _ if byte == quote => (1, State::Plain),
                 _ => (1, self.state),
             },
+            State::DollarQuoted if rest.starts_with(&self.tag) => (self.tag.len(), State::Plain),
+            State::DollarQuoted if rest.len() < self.tag.len() && !self.ended => {
+                return Step::More;
+            }
+            State::DollarQuoted => (1, self.state),
             State::Line if byte == b'\n' => (1, State::Plain),
             State::Line => (1, State::Line),
             State::Block if byte == b'*' && needs_next => return Step::More,
@@ -165,6 +176,18 @@ impl Splitter {
             };
             return self.set_delimiter(end + 1);
         }
+        if byte == b'$' && !self.is_within_a_name() {
+            match dollar_tag(rest) {
+                Tag::Is(n_bytes) => {
+                    self.tag = rest.get(..n_bytes).unwrap_or_default().to_vec();
+                    self.seen += n_bytes;
+                    (self.state, self.is_blank) = (State::DollarQuoted, false);
+                    return Step::On;
+                }
+                Tag::MayBe if !self.ended => return Step::More,
+                Tag::MayBe | Tag::IsNot => {}
+            }
+        }
         let (n_bytes, state, is_code) = match rest {
             [b'\'' | b'"' | b'`', ..] => (1, State::Quoted(byte), true),
             [b'#', ..] => (1, State::Line, false),
@@ -185,6 +208,12 @@ impl Splitter {
         Step::On
     }
 
+    /// Whether what comes next goes on with a name, which may hold dollars.
+    fn is_within_a_name(&self) -> bool {
+        let before = self.seen.checked_sub(1).and_then(|at| self.held.get(at));
+        before.is_some_and(|byte| *byte == b'$' || is_of_a_name(*byte))
+    }
+
     fn set_delimiter(&mut self, n_bytes: usize) -> Step {
         let order = self.held.get(self.seen..self.seen + n_bytes);
         let word = order.unwrap_or_default().trim_ascii();
@@ -203,6 +232,32 @@ enum Step {
     More,
     /// A statement of so many bytes, and a delimiter after it.
     Statement(usize, usize),
+}
+
+enum Tag {
+    Is(usize),
+    /// More bytes will tell.
+    MayBe,
+    IsNot,
+}
+
+/// Longer than names get.
+const MAX_TAG_BYTES: usize = 256;
+
+/// Whether a dollar begins `$$` or `$tag$`.
+fn dollar_tag(rest: &[u8]) -> Tag {
+    let name = rest.get(1..).unwrap_or_default();
+    let name = name.get(..MAX_TAG_BYTES).unwrap_or(name);
+    match name.iter().position(|byte| !is_of_a_name(*byte)) {
+        Some(end) if name.get(end) == Some(&b'$') => Tag::Is(end + 2),
+        Some(_) => Tag::IsNot,
+        None if name.len() < MAX_TAG_BYTES => Tag::MayBe,
+        None => Tag::IsNot,
+    }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
 }
 
 fn is_delimiter_order(rest: &[u8]) -> bool {
@@ -278,6 +333,21 @@ mod tests {
         }
         let sandbox = "/*M!999999\\- enable the sandbox mode */ \n-- it's\n/*!40101 SET x = 1 */";
         assert_eq!(split(&format!("{sandbox};"), 7).unwrap(), [sandbox]);
+    }
+
+    /// As MySQL 9 writes routines in JavaScript; a dollar within a name is none, nor is one that is the delimiter.
+    #[test]
+    fn what_stands_between_dollars_is_passed_over() {
+        let function = "CREATE FUNCTION f() RETURNS int LANGUAGE JAVASCRIPT AS $$ // don't; stop\n return \"1; $$";
+        let tagged = "CREATE LIBRARY l LANGUAGE JAVASCRIPT AS $q_1$ '; $$; $q_ $ $q_1$";
+        let names = "SELECT a$b$, $1 + x$$y FROM t";
+        let script = format!("{function};\n{tagged};\n{names};\nDELIMITER $$\nSELECT 'a';$$\n");
+        for step in [1, 2, 3, 7, 1000] {
+            let expected = [function, tagged, names, "SELECT 'a';"];
+            assert_eq!(split(&script, step).unwrap(), expected, "step {step}");
+        }
+        let error = split("CREATE LIBRARY l AS $$ let x", 5).unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity);
     }
 
     #[test]

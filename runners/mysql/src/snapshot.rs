@@ -267,26 +267,31 @@ fn lock_tables(tables: &[&Lockable]) -> String {
     format!("LOCK TABLES {}", names.join(", "))
 }
 
+/// Answered with `Id`, `User`, `Host`, `db`, `Command`, `Time` in seconds, `State` and `Info`, the statement.
+const PROCESSES: &str = "SHOW PROCESSLIST";
+
 /// Names who is in the way, so that nobody has to guess.
 async fn explain(server: &Server, err: Error, lock: Lock, seconds: u64) -> Error {
     let longest = async {
         let mut connection = server.connect().await?;
-        connection
-            .query(
-                "SELECT ID, USER, TIME FROM information_schema.PROCESSLIST \
-                 WHERE COMMAND = 'Query' AND ID <> CONNECTION_ID() ORDER BY TIME DESC LIMIT 1",
-            )
-            .await
+        // The same table of information_schema fails on MySQL 9 when anybody's statement has an emoji in it.
+        connection.query(PROCESSES).await
     };
     let who = match longest.await {
-        Ok(Answer { rows, .. }) => rows.first().map(|row| {
-            format!(
-                "; the longest statement is that of session {} ({}), running for {} s",
-                row.text(0),
-                row.text(1),
-                row.text(2)
-            )
-        }),
+        Ok(Answer { rows, .. }) => {
+            let others = rows
+                .iter()
+                .filter(|row| row.text(4) == "Query" && row.text(7) != PROCESSES);
+            let longest = others.max_by_key(|row| row.text(5).parse().unwrap_or(0_u64));
+            longest.map(|row| {
+                format!(
+                    "; the longest statement is that of session {} ({}), running for {} s",
+                    row.text(0),
+                    row.text(1),
+                    row.text(5)
+                )
+            })
+        }
         Err(_) => None,
     };
     err.while_doing(format!(

@@ -2,7 +2,7 @@
 
 use tests::{Env, MySql, world};
 
-use super::{MARIADB, MYSQL, backup, run};
+use super::{MARIADB, MYSQL, MYSQL_9, backup, run};
 use crate::kit::{Directory, reason};
 
 const OBJECTS: &str = "create database shop; create table shop.t (id int primary key, v text); insert into shop.t values (1, 'a'); \
@@ -76,6 +76,16 @@ fn accounts_come_back_on_mysql() {
     let users = "create user 'app'@'%' identified with caching_sha2_password by 'pw 1' with max_queries_per_hour 5000 password expire interval 90 day; \
         create user 'odd''one'@'10.%' identified with mysql_native_password by 'pw2' default role r1;";
     accounts_come_back(MYSQL, users);
+}
+
+#[test]
+fn accounts_come_back_on_mysql_9() {
+    let users = "create user 'app'@'%' identified with caching_sha2_password by 'pw 1' require ssl with max_queries_per_hour 5000 \
+          password expire interval 90 day password history 5 password reuse interval 30 day password require current \
+          failed_login_attempts 3 password_lock_time 2 comment 'it''s; \"his\"'; \
+        create user 'odd''one'@'10.%' identified with caching_sha2_password by 'pw2' default role r1 account lock; \
+        grant backup_admin, show_routine, set_any_definer on *.* to 'app'@'%' with grant option;";
+    accounts_come_back(MYSQL_9, users);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use tests::{Env, MySql, world};
 
-use super::{MARIADB, MYSQL, backup, run};
+use super::{MARIADB, MYSQL, MYSQL_9, backup, run};
 use crate::kit::{Directory, reason};
 
 const PASSWORD: &str = "pä ss'\"\\`;-- %";
@@ -53,11 +53,23 @@ fn mysql_native_password_logs_in() {
 
 #[test]
 fn caching_sha2_password_logs_in_without_tls_by_the_servers_key() {
+    for image in [MYSQL, MYSQL_9] {
+        logs_in(
+            world().mysql(image),
+            "caching",
+            "with caching_sha2_password by 'PASSWORD'",
+            "disable",
+        );
+    }
+}
+
+#[test]
+fn caching_sha2_password_logs_in_with_tls() {
     logs_in(
-        world().mysql(MYSQL),
-        "caching",
-        "with caching_sha2_password by 'PASSWORD'",
-        "disable",
+        world().mysql(MYSQL_9),
+        "caching-tls",
+        "with caching_sha2_password by 'PASSWORD' require ssl",
+        "require",
     );
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tests::{Env, MySql, world};
 
-use super::{MARIADB, MYSQL, backup, fresh, run, start};
+use super::{MARIADB, MYSQL, MYSQL_9, backup, fresh, run, sessions, start};
 use crate::kit::{Directory, reason};
 
 /// Accounts among which money moves; the sum never changes.
@@ -47,8 +47,11 @@ fn no_transfer_is_half(image: &'static str) {
     assert!(churn.is_running(), "money moved all the while");
     churn.signal("KILL");
     churn.wait();
-    let sessions = "select concat('kill ', id, ';') from information_schema.processlist where db = '{db}' and id <> connection_id()";
-    let kills = server.sql("", &sessions.replace("{db}", &database));
+    let kills = format!(
+        "select concat('kill ', id, ';') from {} where db = '{database}' and id <> connection_id()",
+        sessions(server)
+    );
+    let kills = server.sql("", &kills);
     server.sql("", &kills);
     assert!(
         saved.stderr.contains("the snapshot is taken"),
@@ -66,6 +69,11 @@ fn no_transfer_is_half(image: &'static str) {
 #[test]
 fn no_transfer_is_half_in_a_backup_of_mysql() {
     no_transfer_is_half(MYSQL);
+}
+
+#[test]
+fn no_transfer_is_half_in_a_backup_of_mysql_9() {
+    no_transfer_is_half(MYSQL_9);
 }
 
 #[test]
@@ -143,17 +151,19 @@ fn a_view_a_trigger_or_a_routine_that_changes_meanwhile_fails_a_backup() {
 
 #[test]
 fn a_change_of_a_definition_waits_for_a_backup_of_mysql() {
-    let server = world().mysql(MYSQL);
-    let database = server.create_database("ddl");
-    server.sql(
-        &database,
-        "create table t (a int); insert into t values (1)",
-    );
-    let store = Directory::new();
-    let alter = "set lock_wait_timeout = 1; alter table t add column b int";
-    let (run, refused) = meanwhile(server, &database, store.env(), alter);
-    assert!(refused.contains("Lock wait timeout"), "{refused}");
-    run.good();
+    for image in [MYSQL, MYSQL_9] {
+        let server = world().mysql(image);
+        let database = server.create_database("ddl");
+        server.sql(
+            &database,
+            "create table t (a int); insert into t values (1)",
+        );
+        let store = Directory::new();
+        let alter = "set lock_wait_timeout = 1; alter table t add column b int";
+        let (run, refused) = meanwhile(server, &database, store.env(), alter);
+        assert!(refused.contains("Lock wait timeout"), "{refused}");
+        run.good();
+    }
 }
 
 #[test]
@@ -264,8 +274,11 @@ fn flush_amid_a_backup(server: &MySql, database: &str, env: Env) -> bool {
     running.wait_for("the snapshot is taken");
     running.signal("STOP");
     let flush = server.spawn_sql("", "flush tables");
-    let waits = "select count(*) from information_schema.processlist where info = 'flush tables' and state like 'Waiting%'";
-    while flush.is_running() && server.sql("", waits) == "0" {}
+    let waits = format!(
+        "select count(*) from {} where info = 'flush tables' and state like 'Waiting%'",
+        sessions(server)
+    );
+    while flush.is_running() && server.sql("", &waits) == "0" {}
     let waited = flush.is_running();
     running.signal("CONT");
     let run = running.wait().good();
@@ -277,7 +290,7 @@ fn flush_amid_a_backup(server: &MySql, database: &str, env: Env) -> bool {
 /// What somebody's own nightly script does: it waits for our lock, and whoever opens the locked table waits for it.
 #[test]
 fn a_flush_of_tables_that_waits_for_the_backup_does_not_stop_it() {
-    for image in ["mysql:5.7", MYSQL, MARIADB] {
+    for image in ["mysql:5.7", MYSQL, MYSQL_9, MARIADB] {
         let server = world().own_mysql(image, &[]);
         let database = server.create_database("flushed");
         server.sql(

@@ -2,7 +2,7 @@
 
 use tests::{MySql, Run, spawn_engine, world};
 
-use super::{MARIADB, MYSQL, backup, fresh};
+use super::{MARIADB, MYSQL, MYSQL_9, backup, fresh};
 use crate::kit::{Directory, reason};
 
 /// What both families know.
@@ -55,11 +55,13 @@ fn what_both_know_moves(from: &'static str, to: &'static str) {
 #[test]
 fn what_both_know_moves_from_mysql_to_mariadb() {
     what_both_know_moves(MYSQL, MARIADB);
+    what_both_know_moves(MYSQL_9, MARIADB);
 }
 
 #[test]
 fn what_both_know_moves_from_mariadb_to_mysql() {
     what_both_know_moves(MARIADB, MYSQL);
+    what_both_know_moves(MARIADB, MYSQL_9);
 }
 
 fn what_only_one_knows_is_named(from: &'static str, to: &'static str, sql: &str, names: &[&str]) {

@@ -9,7 +9,7 @@ mod store;
 use serde_json::Value;
 use tests::{Bucket, Env, MySql, Receiver, Run, Running, Seat, spawn_engine, world};
 
-use super::{MARIADB, MYSQL};
+use super::{MARIADB, MYSQL, MYSQL_9, sessions};
 
 const PATH: &str = "shop/nightly";
 
@@ -174,7 +174,8 @@ impl Case {
     /// Ends the session whose statement is like this; whether there was one.
     fn kill(&self, statement: &str) -> bool {
         let find = format!(
-            "select id from information_schema.processlist where info like '{statement}' and id <> connection_id() limit 1"
+            "select id from {} where info like '{statement}' and id <> connection_id() limit 1",
+            sessions(self.server)
         );
         let id = self.server.sql("", &find);
         // It may have ended meanwhile, by itself.

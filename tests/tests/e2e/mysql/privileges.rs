@@ -2,20 +2,14 @@
 
 use tests::{Env, MySql, world};
 
-use super::{MARIADB, MYSQL, assert_same, backup, fresh, run};
+use super::{MARIADB, MYSQL, MYSQL_9, assert_same, backup, fresh, identified, run};
 use crate::kit::{Directory, reason};
 
 /// A login of a test's own that may do nothing yet.
 fn login(server: &MySql) -> (String, Env) {
     let user = fresh("reader");
-    let plugin = match server.engine() {
-        "mysql" => "with mysql_native_password by",
-        _ => "by",
-    };
-    server.sql(
-        "",
-        &format!("create user '{user}'@'%' identified {plugin} 'pw'"),
-    );
+    let identified = identified(server);
+    server.sql("", &format!("create user '{user}'@'%' {identified} 'pw'"));
     let env = Env::default()
         .with("DB_USERNAME", &user)
         .with("DB_PASSWORD", "pw");
@@ -76,13 +70,43 @@ fn what_a_login_may_not_see_is_named_and_nothing_is_written_on_mysql() {
 }
 
 #[test]
+fn what_a_login_may_not_see_is_named_and_nothing_is_written_on_mysql_9() {
+    what_is_missing_is_named(MYSQL_9);
+}
+
+/// The server shows that the library is there, and not what is in it.
+#[test]
+fn a_library_that_a_login_may_not_read_is_named_and_nothing_is_written() {
+    let server = world().mysql(MYSQL_9);
+    let database = server.create_database("library");
+    server.sql(&database, "create library l language javascript as 'x'");
+    let (account, credentials) = login(server);
+    server.sql(
+        "",
+        &format!("grant select, show view, trigger, event, execute on `{database}`.* to {account}"),
+    );
+    let store = Directory::new();
+    let env = store.env().and(&credentials);
+    let refused = run(server, &database, "backup", env.clone()).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied", "{message}");
+    assert!(
+        message.contains("the library l") && message.contains("GRANT SHOW_ROUTINE"),
+        "{message}"
+    );
+    assert_eq!(store.files(), [] as [String; 0]);
+    server.sql("", &format!("grant show_routine on *.* to {account}"));
+    backup(server, &database, env);
+}
+
+#[test]
 fn what_a_login_may_not_see_is_named_and_nothing_is_written_on_mariadb() {
     what_is_missing_is_named(MARIADB);
 }
 
 #[test]
 fn what_a_role_gives_counts() {
-    for image in [MYSQL, MARIADB] {
+    for image in [MYSQL, MYSQL_9, MARIADB] {
         let server = world().mysql(image);
         let database = shop(server);
         let (account, credentials) = login(server);

@@ -2,7 +2,7 @@
 
 use tests::{MySql, world};
 
-use super::{MARIADB, MYSQL, backup, fresh, run};
+use super::{MARIADB, MYSQL, MYSQL_9, backup, fresh, identified, run};
 use crate::kit::Directory;
 
 /// A field of the one row of a `SHOW … STATUS`, by its place.
@@ -14,22 +14,30 @@ fn field(server: &MySql, statement: &str, at: usize) -> String {
 /// A replica of `source` from now on.
 fn replica_of(source: &MySql, image: &'static str) -> MySql {
     let replica = world().own_mysql(image, &["--server-id=2", "--read-only=1"]);
-    let plugin = match source.engine() {
-        "mysql" => "with mysql_native_password by",
-        _ => "by",
-    };
-    source.sql("", &format!("create user replicator identified {plugin} 'pw'; grant replication slave on *.* to replicator"));
-    let at = |n| field(source, "show master status", n);
-    replica.sql(
+    let identified = identified(source);
+    source.sql(
         "",
         &format!(
-            "change master to master_host = '{}', master_port = 3306, master_user = 'replicator', master_password = 'pw', \
-             master_log_file = '{}', master_log_pos = {}; start slave",
-            source.name(),
-            at(0),
-            at(1)
+            "create user replicator {identified} 'pw'; grant replication slave on *.* to replicator"
         ),
     );
+    let (status, change) = match image {
+        MYSQL_9 => (
+            "show binary log status",
+            "change replication source to source_host = 'HOST', source_port = 3306, source_user = 'replicator', source_password = 'pw', \
+             source_ssl = 1, source_log_file = 'FILE', source_log_pos = POSITION; start replica",
+        ),
+        _ => (
+            "show master status",
+            "change master to master_host = 'HOST', master_port = 3306, master_user = 'replicator', master_password = 'pw', \
+             master_log_file = 'FILE', master_log_pos = POSITION; start slave",
+        ),
+    };
+    let change = change
+        .replace("HOST", source.name())
+        .replace("FILE", &field(source, status, 0))
+        .replace("POSITION", &field(source, status, 1));
+    replica.sql("", &change);
     replica
 }
 
@@ -44,7 +52,11 @@ fn a_replica_is_backed_up(image: &'static str) {
     let rows = "select count(*) from t";
     while replica.try_sql(&database, rows).as_deref() != Ok("3") {}
     // What it has taken, it has also noted as taken once it is told to stop.
-    replica.sql("", "stop slave sql_thread");
+    let stop = match image {
+        MYSQL_9 => "stop replica sql_thread",
+        _ => "stop slave sql_thread",
+    };
+    replica.sql("", stop);
     source.sql(&database, "insert into t values (4)");
     let store = Directory::new();
     backup(&replica, &database, store.env());
@@ -77,6 +89,11 @@ fn a_replica_is_backed_up(image: &'static str) {
 #[test]
 fn a_replica_of_mysql_is_backed_up_with_its_place_in_the_sources_log() {
     a_replica_is_backed_up(MYSQL);
+}
+
+#[test]
+fn a_replica_of_mysql_9_is_backed_up_with_its_place_in_the_sources_log() {
+    a_replica_is_backed_up(MYSQL_9);
 }
 
 #[test]

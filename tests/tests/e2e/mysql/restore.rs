@@ -4,7 +4,7 @@ use std::io::Write;
 
 use tests::world;
 
-use super::{MARIADB, MYSQL, assert_same, backup, fresh, run, start, zoo};
+use super::{MARIADB, MYSQL, MYSQL_9, assert_same, backup, fresh, run, start, zoo};
 use crate::kit::{Directory, reason};
 
 fn old_contents_go_only_when_the_new_are_proven(image: &'static str) {
@@ -41,6 +41,11 @@ fn old_contents_go_only_when_the_new_are_proven_on_mysql() {
 }
 
 #[test]
+fn old_contents_go_only_when_the_new_are_proven_on_mysql_9() {
+    old_contents_go_only_when_the_new_are_proven(MYSQL_9);
+}
+
+#[test]
 fn old_contents_stay_while_the_new_are_filled_on_mariadb_10_11() {
     // Without sequences, which MariaDB's zoo has: they cannot be moved with the tables that use them.
     let server = world().mysql("mariadb:10.11");
@@ -59,7 +64,7 @@ fn old_contents_stay_while_the_new_are_filled_on_mariadb_10_11() {
 
 #[test]
 fn a_server_without_local_infile_is_filled_by_inserts() {
-    for image in [MYSQL, MARIADB] {
+    for image in [MYSQL, MYSQL_9, MARIADB] {
         let server = world().own_mysql(image, &["--local-infile=0"]);
         let database = zoo(&server);
         let before = server.dump(&database, &[]);

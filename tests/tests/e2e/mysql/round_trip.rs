@@ -2,7 +2,7 @@
 
 use tests::world;
 
-use super::{MARIADB, MYSQL, assert_same, backup, fresh, run, spread, zoo};
+use super::{MARIADB, MYSQL, MYSQL_9, assert_same, backup, fresh, run, spread, zoo};
 use crate::kit::{Directory, reason};
 
 fn comes_back(image: &'static str) {
@@ -37,6 +37,11 @@ fn the_zoo_comes_back_on_mysql_57() {
 #[test]
 fn the_zoo_comes_back_on_mysql_80() {
     comes_back(MYSQL);
+}
+
+#[test]
+fn the_zoo_comes_back_on_mysql_97() {
+    comes_back(MYSQL_9);
 }
 
 #[test]
@@ -111,8 +116,12 @@ fn long_numbers_in_json_come_back_as_well_as_mysql_80_can() {
 }
 
 #[test]
-fn the_zoo_moves_from_mysql_57_to_80() {
-    let (source, target) = (world().mysql("mysql:5.7"), world().mysql(MYSQL));
+fn long_numbers_in_json_come_back_as_well_as_mysql_97_can() {
+    long_numbers_in_json_come_back_as_well_as_the_server_can(MYSQL_9);
+}
+
+fn the_zoo_moves(from: &'static str, to: &'static str) {
+    let (source, target) = (world().mysql(from), world().mysql(to));
     let database = zoo(source);
     let store = Directory::new();
     backup(source, &database, store.env());
@@ -126,6 +135,61 @@ fn the_zoo_moves_from_mysql_57_to_80() {
          union all select 'e', count(*) from information_schema.events where event_schema = '{restored}'"
     );
     assert_eq!(target.sql("", &objects), "v\t3\nr\t3\nt\t3\ne\t1");
+}
+
+#[test]
+fn the_zoo_moves_from_mysql_57_to_80() {
+    the_zoo_moves("mysql:5.7", MYSQL);
+}
+
+#[test]
+fn the_zoo_moves_from_mysql_57_to_97() {
+    the_zoo_moves("mysql:5.7", MYSQL_9);
+}
+
+#[test]
+fn the_zoo_moves_from_mysql_80_to_97() {
+    the_zoo_moves(MYSQL, MYSQL_9);
+}
+
+#[test]
+fn what_only_mysql_9_knows_is_named_before_an_older_one_is_touched() {
+    let (source, target) = (world().mysql(MYSQL_9), world().mysql(MYSQL));
+    let database = zoo(source);
+    let store = Directory::new();
+    backup(source, &database, store.env());
+    let restored = fresh("modern-restored");
+    let refused = run(target, &restored, "restore", store.env()).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "unfit");
+    for feature in [
+        "libraries",
+        "routines in JavaScript",
+        "JSON duality views",
+        "the type vector",
+    ] {
+        assert!(message.contains(feature), "{feature}: {message}");
+    }
+    let there = target.sql("", &format!("show databases like '{restored}'"));
+    assert_eq!(there, "");
+}
+
+/// A routine brings the libraries of its own database with it, wherever that goes.
+#[test]
+fn a_routine_imports_the_library_that_came_with_it() {
+    let server = world().mysql(MYSQL_9);
+    let database = zoo(server);
+    let store = Directory::new();
+    backup(server, &database, store.env());
+    let restored = fresh("zoo-restored");
+    run(server, &restored, "restore", store.env()).good();
+    let imports = format!(
+        "select routine_name, library_schema, library_name from information_schema.routine_libraries where routine_schema = '{restored}'"
+    );
+    assert_eq!(
+        server.sql("", &imports),
+        format!("imports\t{restored}\ttwo's")
+    );
 }
 
 #[test]
@@ -148,9 +212,8 @@ fn what_the_target_does_not_know_is_named_before_anything_is_touched() {
 }
 
 /// The instructions of the backup itself, followed to the letter with the stock client.
-#[test]
-fn a_backup_restores_by_hand() {
-    let server = world().mysql(MARIADB);
+fn a_backup_restores_by_hand(image: &'static str) {
+    let server = world().mysql(image);
     let database = zoo(server);
     let before = server.dump(&database, &[]);
     let store = Directory::new();
@@ -165,4 +228,14 @@ fn a_backup_restores_by_hand() {
     server.sql("", &format!("drop database `{database}`"));
     server.shell(&directory, &commands);
     assert_same(&before, &server.dump(&database, &[]));
+}
+
+#[test]
+fn a_backup_of_mariadb_restores_by_hand() {
+    a_backup_restores_by_hand(MARIADB);
+}
+
+#[test]
+fn a_backup_of_mysql_restores_by_hand() {
+    a_backup_restores_by_hand(MYSQL_9);
 }

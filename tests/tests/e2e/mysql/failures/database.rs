@@ -2,10 +2,10 @@
 
 use tests::{Hitch, TcpProxy};
 
-use super::{Case, MARIADB, MYSQL};
+use super::{Case, MARIADB, MYSQL, MYSQL_9};
 
 fn proxy(case: &Case) -> TcpProxy {
-    TcpProxy::start(format!("127.0.0.1:{}", case.server.port()))
+    TcpProxy::start(case.server.inner_address())
 }
 
 fn a_session_killed_mid_row(image: &'static str) {
@@ -25,6 +25,11 @@ fn a_session_killed_mid_row(image: &'static str) {
 #[test]
 fn a_session_killed_mid_row_leaves_no_backup_of_mysql() {
     a_session_killed_mid_row(MYSQL);
+}
+
+#[test]
+fn a_session_killed_mid_row_leaves_no_backup_of_mysql_9() {
+    a_session_killed_mid_row(MYSQL_9);
 }
 
 #[test]
@@ -50,7 +55,13 @@ fn a_socket_cut_mid_row_leaves_no_backup_and_a_retry_may_help() {
 /// What holds definitions, or the snapshot itself, is lost: nothing can be vouched for any more.
 #[test]
 fn a_lock_that_is_lost_on_the_way_fails_the_backup_of_mysql() {
-    let case = Case::big(MYSQL);
+    for image in [MYSQL, MYSQL_9] {
+        a_lock_that_is_lost_on_the_way_fails_the_backup(image);
+    }
+}
+
+fn a_lock_that_is_lost_on_the_way_fails_the_backup(image: &'static str) {
+    let case = Case::big(image);
     let proxy = proxy(&case);
     proxy.set(Hitch::StallAfter(4 << 20));
     let env = case.env().with("DB_PORT", proxy.port().to_string());
@@ -97,6 +108,11 @@ fn a_session_killed_while_it_loads(image: &'static str) {
 #[test]
 fn a_session_killed_while_it_loads_leaves_the_old_database_of_mysql_as_it_was() {
     a_session_killed_while_it_loads(MYSQL);
+}
+
+#[test]
+fn a_session_killed_while_it_loads_leaves_the_old_database_of_mysql_9_as_it_was() {
+    a_session_killed_while_it_loads(MYSQL_9);
 }
 
 #[test]
