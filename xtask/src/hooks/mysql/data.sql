@@ -31,7 +31,7 @@ CREATE TABLE customers (
 ) AUTO_INCREMENT = 5000;
 INSERT INTO customers (id, email, name, street, plan, likes, balance, token, born, seen)
 SELECT n, concat('user', n, '@example.com'), concat(elt(1 + n % 5, 'Zürich', 'Łódź', '東京', '😀 Å', 'O''Fallon \\N'), ' ', n),
-  nullif(concat('Höhe ', n), 'Höhe 7'), elt(1 + n % 4, 'free', 'pro', 'd''or', NULL), n % 8, n * 1.37 - 99, unhex(md5(n)),
+  nullif(concat('Höhe ', n), 'Höhe 7'), elt(1 + n % 4, 'free', 'pro', 'd''or', NULL), n % 8, n * 1.37 - 99, unhex(left(sha2(n, 256), 32)),
   date_add('1940-01-01', INTERVAL n * 23 DAY), if(n % 3, date_add('2020-01-01', INTERVAL n * 7001 SECOND), NULL)
 FROM series WHERE n < 400;
 
@@ -49,8 +49,8 @@ CREATE TABLE products (
   SPATIAL KEY place (place)
 );
 INSERT INTO products (sku, title, description, price, weight, flags, photo, place)
-SELECT lpad(n, 8, 'P'), concat('Product ', n), if(n % 10, repeat(concat('A sentence about thing ', md5(n), '.\n'), 1 + n % 12), NULL),
-  n / 7, n / 3, n * 13 % 4096, unhex(repeat(md5(n), n % 40)), point(n / 3, -n)
+SELECT lpad(n, 8, 'P'), concat('Product ', n), if(n % 10, repeat(concat('A sentence about thing ', left(sha2(n, 256), 32), '.\n'), 1 + n % 12), NULL),
+  n / 7, n / 3, n * 13 % 4096, unhex(repeat(left(sha2(n, 256), 32), n % 40)), point(n / 3, -n)
 FROM series WHERE n < 150;
 
 CREATE TABLE orders (
@@ -110,7 +110,7 @@ CREATE TABLE no_key (a int, b varchar(10));
 INSERT INTO no_key VALUES (1, 'twice'), (1, 'twice'), (NULL, NULL);
 CREATE TABLE empty_one (id int NOT NULL PRIMARY KEY);
 CREATE TABLE old_engine (id int NOT NULL PRIMARY KEY, v varchar(20), KEY v (v)) ENGINE = MyISAM;
-INSERT INTO old_engine SELECT n, md5(n) FROM series WHERE n < 50;
+INSERT INTO old_engine SELECT n, left(sha2(n, 256), 32) FROM series WHERE n < 50;
 CREATE TABLE journal (id int NOT NULL AUTO_INCREMENT PRIMARY KEY, what varchar(100));
 
 CREATE VIEW z_view AS SELECT id, email, 'it''s `shop`.`x`' AS text FROM customers;
