@@ -9,8 +9,11 @@ use super::Context;
 use super::statements::Statement;
 use crate::details::Table;
 use crate::schema::Header;
-use crate::server::Family;
+use crate::server::{Family, numbers};
 use crate::session::Pool;
+
+/// From here on MySQL has `innodb_ddl_threads`.
+const PARALLEL_SORTING: [u32; 3] = [8, 0, 27];
 
 /// What a backup's script of indexes says, by when it is done.
 #[derive(Default)]
@@ -23,8 +26,9 @@ pub(super) struct Indexes {
 }
 
 impl Indexes {
-    /// Reads the script. MySQL writes the pages of an index that it builds by sorting one at a time and waits for the
-    /// disk at each, so that an index which fits into memory is made faster while the rows come in. MariaDB does not.
+    /// Reads the script. MySQL before 8.0.27 writes the pages of an index that it builds by sorting one at a time and
+    /// waits for the disk at each, so that an index which fits into memory is made faster while the rows come in. Later
+    /// ones sort and write in parallel, and MariaDB never waited.
     pub(super) async fn read(context: &Context<'_>) -> Result<Self> {
         let mut indexes = Self::default();
         let Some(mut statements) = context.statements("indexes") else {
@@ -43,11 +47,12 @@ impl Indexes {
             }
         }
         // Half of the memory for pages, shared by the tables that are filled at one time.
-        let limit = match context.server.family {
-            Family::MySql => {
-                context.server.buffer_pool_bytes / 2 / context.target.parallelism.max(1) as u64
+        let server = context.server;
+        let limit = match server.family {
+            Family::MySql if numbers(&server.version) < PARALLEL_SORTING => {
+                server.buffer_pool_bytes / 2 / context.target.parallelism.max(1) as u64
             }
-            Family::MariaDb => 0,
+            _ => 0,
         };
         let (sizes, tables) = (sizes(context), by_name(context));
         for (name, statements) in by_table {
