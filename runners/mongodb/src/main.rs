@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `options.rs` | settings that only MongoDB has |
 //! | `address.rs` | one connection string, of `DB_URI` or of the parts, for the driver and the tools |
-//! | `server.rs` | what the server is and holds, by the official driver |
+//! | `server.rs`, `server/` | what the server is and holds, and what the login may, by the official driver |
 //! | `tools.rs` | `mongodump` and `mongorestore`: where they are, how they log in |
 //! | `archive.rs`, `archive/` | the archive, walked as it passes: documents counted and hashed, ends and checksums held to; parts of it made anew |
 //! | `dump.rs` | a backup: which archives, with the oplog or without |
