@@ -33,6 +33,15 @@ impl Job {
         }
     }
 
+    /// The same of the collections that the server keeps the documents of time series in.
+    fn needs_of_series(self) -> &'static [&'static str] {
+        match self {
+            Self::Backup => &["find"],
+            Self::Restore => &["find", "insert"],
+            Self::RestoreUnproven => &["insert"],
+        }
+    }
+
     /// The server's own roles that hold all of it.
     fn roles(self) -> &'static [&'static str] {
         match self {
@@ -128,7 +137,7 @@ impl Server {
         }
         let mut missing = rights.missing(database, false, &job.needs());
         let of_series = match has_series {
-            true => rights.missing(database, true, &job.needs()[..1]),
+            true => rights.missing(database, true, job.needs_of_series()),
             false => Vec::new(),
         };
         let what = match (missing.is_empty(), of_series.is_empty()) {
@@ -195,7 +204,8 @@ mod tests {
         let read = doc! { "resource": { "db": "shop", "collection": "" }, "actions": ["find", "listCollections", "listIndexes"] };
         let read = rights(&[read]);
         assert!(read.missing("shop", false, &READ).is_empty());
-        assert_eq!(read.missing("shop", true, &["find"]), ["find"]);
+        let of_series = Job::Restore.needs_of_series();
+        assert_eq!(read.missing("shop", true, of_series), ["find", "insert"]);
         assert_eq!(read.missing("other", false, &READ), READ);
 
         let everything = doc! { "resource": { "anyResource": true }, "actions": ["anyAction"] };

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use mongodb::bson::{Document, doc};
 use tests::{Mongo, world};
 
+use super::users::by_the_readme;
 use super::{backup, fresh, run};
 use crate::kit::{Directory, reason};
 
@@ -133,11 +134,12 @@ fn no_transfer_is_half(version: &'static str) {
     let store = Directory::new();
     let required = store.env().with("BACKUP_OPLOG", "required");
     let n_before = source.command(&bank.database, doc! { "count": "transfers" });
-    let done = backup(&source, "*", required);
+    let (saver, replayer) = by_the_readme(&source, &target);
+    let done = backup(&source, "*", required.and(&saver));
     bank.close();
     assert!(!done.stderr.contains("not consistent"), "{}", done.stderr);
     let n_after = audit(&source, &bank.database);
-    let restored = run(&target, "*", "restore", store.env()).good();
+    let restored = run(&target, "*", "restore", store.env().and(&replayer)).good();
     assert!(
         restored.stderr.contains("replay the oplog"),
         "{}",
