@@ -4,6 +4,7 @@
 //! Each object is headed by a line that says what it is, for messages. Texts that people wrote are kept byte for byte,
 //! in the character set that they were written in, which the script sets before them.
 
+mod libraries;
 mod sequences;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,8 @@ use crate::ddl;
 use crate::features;
 use crate::sql::{self, ident, literal};
 use crate::tables::Source;
-use crate::wire::{Answer, Connection, has_code};
+use crate::wire::{Answer, Connection};
+use libraries::with_own_libraries;
 pub(crate) use sequences::{Sequences, sequences};
 
 /// What begins the line that heads an object.
@@ -48,9 +50,6 @@ pub(crate) struct Scripts {
 
 /// By what people call a thing: all that a change of its definition would change.
 pub(crate) type Stamps = BTreeMap<String, String>;
-
-/// The server's code for a table that information_schema does not have.
-const UNKNOWN_TABLE: u16 = 1109;
 
 /// What a script needs of its session, whoever runs it.
 const PROLOGUE: &str = "SET NAMES utf8mb4;\n\
@@ -179,29 +178,6 @@ impl Writer<'_> {
         self.routines().await?;
         self.views().await?;
         self.triggers().await
-    }
-
-    /// Code that routines import: MySQL 9.2 and later.
-    async fn libraries(&mut self) -> Result<()> {
-        let names = format!(
-            "SELECT LIBRARY_NAME FROM information_schema.LIBRARIES WHERE LIBRARY_SCHEMA = {} ORDER BY 1",
-            literal(self.database)
-        );
-        let answer = match self.catalog.query(names).await {
-            // Such a server has none.
-            Err(err) if has_code(&err, UNKNOWN_TABLE) => return Ok(()),
-            answer => answer?,
-        };
-        for row in &answer.rows {
-            let name = row.text(0);
-            let statement = format!("SHOW CREATE LIBRARY {}", ident(&name));
-            let object = self
-                .object("library", &name, &statement, "Create Library", "utf8mb4")
-                .await?;
-            self.scripts.features.insert(features::LIBRARIES.to_owned());
-            self.write(&object);
-        }
-        Ok(())
     }
 
     async fn routines(&mut self) -> Result<()> {
@@ -399,25 +375,6 @@ impl Writer<'_> {
         script.extend_from_slice(&object.create);
         script.extend_from_slice(format!(" {delimiter}\nDELIMITER ;\n").as_bytes());
     }
-}
-
-/// A routine's text that names the libraries of its own database without that, as people write them: where it is
-/// restored, they may be in another. The server writes the clause after the arguments, on a line of its own.
-fn with_own_libraries(create: &[u8], database: &str) -> Vec<u8> {
-    const CLAUSE: &[u8] = b"\n    USING (";
-    let at = |text: &[u8], what: &[u8]| text.windows(what.len()).position(|it| it == what);
-    let Some(start) = at(create, CLAUSE).map(|start| start + CLAUSE.len()) else {
-        return create.to_vec();
-    };
-    let (before, rest) = create.split_at(start);
-    let (clause, after) = rest.split_at(at(rest, b")\nAS ").unwrap_or(0));
-    let own = format!("{}.", ident(database));
-    let clause = String::from_utf8_lossy(clause);
-    let libraries: Vec<&str> = clause
-        .split(", ")
-        .map(|library| library.strip_prefix(&own).unwrap_or(library))
-        .collect();
-    [before, libraries.join(", ").as_bytes(), after].concat()
 }
 
 /// The account after the first `DEFINER=`, which stands before anything that a person wrote.
