@@ -199,7 +199,7 @@ impl Mongo {
     }
 
     /// All that a database holds, by the stock tools: a line for each document, each index and
-    /// each collection's options. The tool makes indexes in any order.
+    /// each collection's options. The tool makes indexes in any order, and tells 4.4 their options in any order.
     #[track_caller]
     pub fn content(&self, database: &str) -> String {
         let dir = world().unique("/tmp/content");
@@ -209,7 +209,8 @@ impl Mongo {
              for file in *.metadata.json; do\n\
              sed -E 's/\"uuid\":\"[0-9a-f]*\"//; s/,?\\{{\"v\":/\\n&/g; s/\\],/\\n&/g' $file | sed 's/^,//' | sort; done; rm -r {dir}"
         ));
-        dumped.replace(database, "DATABASE")
+        let lines: Vec<String> = dumped.lines().map(in_order).collect();
+        lines.join("\n").replace(database, "DATABASE")
     }
 
     /// Runs a shell script beside the server.
@@ -255,5 +256,21 @@ impl Mongo {
             );
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+}
+
+/// A line that is an index, with its options sorted; the fields of its key stay as they are.
+fn in_order(line: &str) -> String {
+    let is_index = line.starts_with(r#"{"v":"#);
+    match serde_json::from_str::<Document>(line) {
+        Ok(index) if is_index => {
+            let mut options: Vec<String> = index
+                .iter()
+                .map(|(name, it)| format!("{name}: {it}"))
+                .collect();
+            options.sort();
+            options.join(", ")
+        }
+        _ => line.to_owned(),
     }
 }

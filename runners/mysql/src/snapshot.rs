@@ -7,7 +7,7 @@ mod position;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use runner_core::error::{Error, Kind, Result};
@@ -100,8 +100,7 @@ impl Snapshot {
             sessions.push(reader(server).await?);
         }
         let mut locker = server.connect().await?;
-        let guard = instance_lock(server).await?;
-        let lock = lock(server, &mut locker, tables, timeout).await?;
+        let (lock, guard) = locks(server, &mut locker, tables, timeout).await?;
         if lock == Lock::None {
             refuse_loose(&loose)?;
             sessions.truncate(1);
@@ -172,79 +171,140 @@ async fn reader(server: &Server) -> Result<Connection> {
     Ok(session)
 }
 
-/// Refused for want of a privilege, or not understood.
-fn is_not_ours(err: &Error) -> bool {
-    matches!(err.kind(), Kind::Denied)
-        || [1064, 1235, 1289, 1290].iter().any(|it| has_code(err, *it))
+/// Not understood, or not to be had with the server's settings.
+fn is_unknown(err: &Error) -> bool {
+    [1064, 1235, 1289, 1290].iter().any(|it| has_code(err, *it))
 }
 
-/// `LOCK INSTANCE FOR BACKUP`: definitions stay as they are while the backup runs, and nothing else waits.
-async fn instance_lock(server: &Server) -> Result<Option<Connection>> {
-    if server.family == Family::MariaDb {
-        return Ok(None);
-    }
-    let mut guard = server.connect().await?;
-    match guard.execute("LOCK INSTANCE FOR BACKUP").await {
-        Ok(()) => Ok(Some(guard)),
-        Err(err) if is_not_ours(&err) => {
-            tracing::debug!(reason = %err, "definitions are not locked; a change is detected at the end");
-            guard.close().await;
-            Ok(None)
-        }
-        Err(err) => Err(err.while_doing("lock the instance for backup")),
-    }
-}
-
-/// Tries the locks in order.
-async fn lock(
+/// Locks as much as the login may, in the order in which the server locks for a statement that changes a definition: all
+/// writes first, then what definitions are, then tables (lock_table_names, sql_base.cc). In any other order, such a
+/// statement could hold one and wait for another, and we the other way round; in two sessions of ours, no server sees
+/// that, and all writers would wait with us for nothing.
+async fn locks(
     server: &Server,
     locker: &mut Connection,
     tables: &[Lockable],
     timeout: Duration,
-) -> Result<Lock> {
-    let seconds = timeout.as_secs().max(1);
-    locker
-        .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
-        .await?;
+) -> Result<(Lock, Option<Connection>)> {
+    // Connected before anything is locked, as this takes time.
+    let guard = match server.family {
+        Family::MySql => Some(server.connect().await?),
+        Family::MariaDb => None,
+    };
+    let patience = Patience::new(server, timeout);
     let backup_stages = [
         "BACKUP STAGE START",
         "BACKUP STAGE FLUSH",
         "BACKUP STAGE BLOCK_DDL",
         "BACKUP STAGE BLOCK_COMMIT",
     ];
-    let mut ways: Vec<(Lock, Vec<String>)> = Vec::new();
     if server.family == Family::MariaDb {
-        ways.push((Lock::BackupStage, backup_stages.map(str::to_owned).to_vec()));
-    }
-    ways.push((Lock::Global, vec!["FLUSH TABLES WITH READ LOCK".to_owned()]));
-    if !tables.is_empty() {
-        let all: Vec<&Lockable> = tables.iter().collect();
-        ways.push((Lock::Tables, vec![lock_tables(&all)]));
-    }
-    for (lock, statements) in ways {
-        match run(locker, &statements, timeout).await {
-            Ok(()) => return Ok(lock),
-            Err(err) if is_not_ours(&err) => {
-                tracing::info!(reason = %err, "no {} for this login", lock.title());
-                if lock == Lock::BackupStage {
-                    // A stage that was entered has to be left; none was if this is refused.
-                    let _ = locker.execute("BACKUP STAGE END").await;
-                }
-            }
-            Err(err) => return Err(explain(server, err, lock, seconds).await),
+        if patience
+            .lock(locker, Lock::BackupStage.title(), &backup_stages)
+            .await?
+        {
+            return Ok((Lock::BackupStage, None));
         }
+        // A stage that was entered has to be left; none was if this is refused.
+        let _ = locker.execute("BACKUP STAGE END").await;
+    }
+    let is_global = patience
+        .lock(
+            locker,
+            Lock::Global.title(),
+            &["FLUSH TABLES WITH READ LOCK"],
+        )
+        .await?;
+    let guard = definitions(guard, &patience).await?;
+    if is_global {
+        return Ok((Lock::Global, guard));
+    }
+    let all: Vec<&Lockable> = tables.iter().collect();
+    if !all.is_empty()
+        && patience
+            .lock(locker, Lock::Tables.title(), &[&lock_tables(&all)])
+            .await?
+    {
+        return Ok((Lock::Tables, guard));
     }
     tracing::warn!(
         "the login may lock nothing (RELOAD, or LOCK TABLES): one session reads everything, without parallelism"
     );
-    Ok(Lock::None)
+    Ok((Lock::None, guard))
+}
+
+/// Keeps definitions as they are while the backup runs; nothing else waits for it. `None` where that cannot be had.
+async fn definitions(
+    guard: Option<Connection>,
+    patience: &Patience<'_>,
+) -> Result<Option<Connection>> {
+    let Some(mut guard) = guard else {
+        return Ok(None);
+    };
+    let lock = ["LOCK INSTANCE FOR BACKUP"];
+    if patience
+        .lock(&mut guard, "lock instance for backup", &lock)
+        .await?
+    {
+        return Ok(Some(guard));
+    }
+    guard.close().await;
+    Ok(None)
+}
+
+/// How long locks are waited for, all together.
+struct Patience<'a> {
+    server: &'a Server,
+    timeout: Duration,
+    begun: Instant,
+}
+
+impl<'a> Patience<'a> {
+    fn new(server: &'a Server, timeout: Duration) -> Self {
+        let begun = Instant::now();
+        Self {
+            server,
+            timeout,
+            begun,
+        }
+    }
+
+    /// Whether the lock is held now; `false` if this login or this server has no such lock. `title` is for people.
+    async fn lock(
+        &self,
+        session: &mut Connection,
+        title: &str,
+        statements: &[&str],
+    ) -> Result<bool> {
+        let left = self.timeout.saturating_sub(self.begun.elapsed());
+        // Whole seconds, and never none: the server would not even ask.
+        let seconds = left.as_secs().max(1);
+        session
+            .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
+            .await?;
+        match run(session, statements, left).await {
+            Ok(()) => Ok(true),
+            Err(err) if matches!(err.kind(), Kind::Denied) => {
+                tracing::info!(reason = %err, "no {title} for this login");
+                Ok(false)
+            }
+            Err(err) if is_unknown(&err) => {
+                tracing::debug!(reason = %err, "no {title} on this server");
+                Ok(false)
+            }
+            Err(err) => {
+                let seconds = self.timeout.as_secs().max(1);
+                Err(explain(self.server, err, title, seconds).await)
+            }
+        }
+    }
 }
 
 /// Waits no longer than `timeout`, whatever the server makes of its own setting.
-async fn run(locker: &mut Connection, statements: &[String], timeout: Duration) -> Result<()> {
+async fn run(session: &mut Connection, statements: &[&str], timeout: Duration) -> Result<()> {
     let all = async {
         for statement in statements {
-            locker.execute(statement).await?;
+            session.execute(*statement).await?;
         }
         Ok(())
     };
@@ -271,7 +331,7 @@ fn lock_tables(tables: &[&Lockable]) -> String {
 const PROCESSES: &str = "SHOW PROCESSLIST";
 
 /// Names who is in the way, so that nobody has to guess.
-async fn explain(server: &Server, err: Error, lock: Lock, seconds: u64) -> Error {
+async fn explain(server: &Server, err: Error, lock: &str, seconds: u64) -> Error {
     let longest = async {
         let mut connection = server.connect().await?;
         // The same table of information_schema fails on MySQL 9 when anybody's statement has an emoji in it.
@@ -296,7 +356,7 @@ async fn explain(server: &Server, err: Error, lock: Lock, seconds: u64) -> Error
     };
     err.while_doing(format!(
         "no {} within {seconds} s (BACKUP_LOCK_TIMEOUT); the backup gave up rather than have other sessions wait behind it{}",
-        lock.title(),
+        lock,
         who.unwrap_or_default()
     ))
 }
@@ -356,7 +416,7 @@ async fn lock_loose(server: &Server, loose: &[&Lockable], timeout: Duration) -> 
         .execute(format!("SET SESSION lock_wait_timeout = {seconds}"))
         .await?;
     guard.execute(sql::RAW_RESULTS).await?;
-    run(&mut guard, &[lock_tables(loose)], timeout)
+    run(&mut guard, &[&lock_tables(loose)], timeout)
         .await
         .map_err(|err| {
             err.while_doing(format!(

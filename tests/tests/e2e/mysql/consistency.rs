@@ -81,6 +81,48 @@ fn no_transfer_is_half_in_a_backup_of_mariadb() {
     no_transfer_is_half(MARIADB);
 }
 
+/// Tables come and go elsewhere all the time: a change waits for the backup or the backup for the change, never both.
+fn definitions_change_elsewhere(image: &'static str) {
+    let server = world().mysql(image);
+    let elsewhere = server.create_database("elsewhere");
+    let script = "delimiter $$
+         create procedure churn(t varchar(9)) begin
+           set @create = concat('create table ', t, ' (a int)'), @drop = concat('drop table ', t);
+           prepare c from @create; prepare d from @drop;
+           while true do execute c; execute d; end while;
+         end$$
+         delimiter ;";
+    server.sql(&elsewhere, script);
+    let churn =
+        ["a", "b", "c"].map(|t| server.spawn_sql(&elsewhere, &format!("call churn('{t}')")));
+    let database = bank(server);
+    for _ in 0..10 {
+        let store = Directory::new();
+        backup(server, &database, store.env());
+    }
+    for session in churn {
+        assert!(session.is_running(), "tables came and went all the while");
+        session.signal("KILL");
+        session.wait();
+    }
+    let kills = format!(
+        "select concat('kill ', id, ';') from {} where db = '{elsewhere}' and id <> connection_id()",
+        sessions(server)
+    );
+    let kills = server.sql("", &kills);
+    server.sql("", &kills);
+}
+
+#[test]
+fn definitions_that_change_elsewhere_do_not_stop_a_backup_of_mysql() {
+    definitions_change_elsewhere(MYSQL);
+}
+
+#[test]
+fn definitions_that_change_elsewhere_do_not_stop_a_backup_of_mysql_9() {
+    definitions_change_elsewhere(MYSQL_9);
+}
+
 /// Stops a backup once it has its snapshot, runs a statement, and lets it go on.
 fn meanwhile(server: &MySql, database: &str, env: Env, statement: &str) -> (tests::Run, String) {
     let running = start(server, database, "backup", env);
