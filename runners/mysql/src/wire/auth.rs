@@ -83,7 +83,7 @@ impl Login<'_> {
                 0xfe if packet.len() == 1 => return Err(unsupported("mysql_old_password")),
                 0xfe => {
                     self.plugin = String::from_utf8_lossy(reader.until_zero()).into_owned();
-                    self.nonce = reader.0.strip_suffix(&[0]).unwrap_or(reader.0).to_vec();
+                    self.nonce = nonce(reader.0).to_vec();
                     let answer = self.answer()?;
                     self.connection.send(&answer).await?;
                 }
@@ -198,6 +198,15 @@ fn caching_sha2(password: &[u8], nonce: &[u8]) -> Vec<u8> {
     xor(&once, &mask)
 }
 
+/// What a plugin wants an answer to: 20 bytes with a zero after them, or (ed25519) 32 of any value, of which one in 256 ends
+/// with a zero of its own.
+fn nonce(data: &[u8]) -> &[u8] {
+    match data {
+        [nonce @ .., 0] if nonce.len() == 20 => nonce,
+        _ => data,
+    }
+}
+
 /// MariaDB's: an Ed25519 signature of the nonce, whose secret is the password's hash instead of a seed's.
 fn ed25519(password: &[u8], nonce: &[u8]) -> Vec<u8> {
     let hash: [u8; 64] = Sha512::digest(password).into();
@@ -250,6 +259,14 @@ mod tests {
             .finalize();
         let opened = xor(&caching_sha2("pässwörd".as_bytes(), nonce), &mask);
         assert_eq!(Sha256::digest(opened), stored);
+    }
+
+    #[test]
+    fn a_nonce_keeps_a_zero_that_is_its_own() {
+        assert_eq!(nonce(b"abcdefghijklmnopqrst\0"), b"abcdefghijklmnopqrst");
+        let mut of_ed25519 = [7; 32];
+        of_ed25519[31] = 0;
+        assert_eq!(nonce(&of_ed25519), of_ed25519);
     }
 
     /// The standard's own case 1 (RFC 8032, 7.1), whose seed serves as the password.
