@@ -14,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
+use crate::error::{Error, Kind};
+use crate::tls;
+
 pub use line::Line;
 pub use patience::with_patience;
 
@@ -51,6 +54,21 @@ pub async fn connect_tcp(host: &str, port: u16) -> io::Result<Line> {
 /// Connects to a Unix socket.
 pub async fn connect_unix(path: impl AsRef<Path>) -> io::Result<Line> {
     Ok(Line::Unix(UnixStream::connect(path).await?))
+}
+
+/// The end of a connection that was not to end yet; `address` is the server's.
+///
+/// In TLS 1.3 a server may refuse a client's certificate only after the handshake: that is no accident of the line.
+pub fn lost(address: &str, err: io::Error) -> Error {
+    if tls::refused_certificate(&err) {
+        let what = format!("TLS with {address}; check DB_TLS_CERT_FILE and DB_TLS_KEY_FILE");
+        return Error::new(Kind::Denied, what).because(err);
+    }
+    let what = match err.kind() {
+        io::ErrorKind::UnexpectedEof => format!("{address} closed the connection"),
+        _ => format!("connection to {address} lost"),
+    };
+    Error::new(Kind::Unreachable, what).because(err)
 }
 
 impl AsyncRead for Socket {

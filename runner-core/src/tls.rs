@@ -42,11 +42,35 @@ pub async fn handshake(
                 Kind::Denied,
                 "; check DB_TLS_CA_FILE, DB_HOST and DB_TLS_MODE",
             )
+        } else if refused_certificate(&err) {
+            (Kind::Denied, "; check DB_TLS_CERT_FILE and DB_TLS_KEY_FILE")
         } else {
             (Kind::Unreachable, "")
         };
         Error::new(kind, format!("TLS with {address}{way_out}")).because(err)
     })
+}
+
+/// Whether the server said that our certificate is missing, or not to its liking.
+pub(crate) fn refused_certificate(err: &std::io::Error) -> bool {
+    use rustls::AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
+        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+    };
+    let inner = err.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(
+        inner,
+        Some(rustls::Error::AlertReceived(
+            AccessDenied
+                | BadCertificate
+                | CertificateExpired
+                | CertificateRequired
+                | CertificateRevoked
+                | CertificateUnknown
+                | UnknownCA
+                | UnsupportedCertificate
+        ))
+    )
 }
 
 fn config(tls: &Tls) -> Result<ClientConfig> {

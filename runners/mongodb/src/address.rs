@@ -55,6 +55,15 @@ impl Address {
             parts.login = Some(login(user, password));
             parts.add("authSource", &options.auth_source);
         }
+        let shown = unescape(&parts.hosts);
+        if shown.starts_with('/') && shown.bytes().any(|it| it.is_ascii_uppercase()) {
+            return Err(Error::new(
+                Kind::Config,
+                format!(
+                    "MongoDB's tools read the path of a socket in lower case only, and {shown} has capitals; make a link to it that has none"
+                ),
+            ));
+        }
         let decided = has_uri && parts.has("tls") || parts.scheme == SCHEMES[1];
         let mut undecided = None;
         match database.tls.mode {
@@ -70,7 +79,7 @@ impl Address {
         }
         parts.add("appName", &format!("planb {}", database.job_id));
         Ok(Self {
-            shown: unescape(&parts.hosts),
+            shown,
             database: database.name.clone().filter(|name| name != "*"),
             user: parts.user(),
             password: parts.password(),
@@ -110,6 +119,7 @@ impl Parts {
         let port = database.port.unwrap_or(DEFAULT_PORT);
         let host = database.host.as_str();
         let hosts = match host.starts_with('/') {
+            true if host.ends_with(".sock") => escape(host),
             true => escape(&format!("{host}/mongodb-{port}.sock")),
             // An IPv6 address has colons of its own.
             false if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),

@@ -118,7 +118,7 @@ impl Postgres {
                 self.options.bin.clone(),
                 self.endpoint.clone(),
                 self.patience,
-            ),
+            )?,
             copy_format: self.options.copy_format,
             maintenance: database.to_owned(),
             version,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use runner_core::engine::TlsMode;
 use runner_core::error::{Error, Kind, Result};
-use runner_core::tool::Tool;
+use runner_core::tool::{MemoryFile, Tool};
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::Endpoint;
@@ -15,16 +15,31 @@ use crate::wire::Endpoint;
 pub(crate) struct Tools {
     bin: Option<PathBuf>,
     endpoint: Endpoint,
+    /// A copy of the client's key that nobody else may read: libpq insists on that, and where secrets are mounted, all may.
+    key: Option<MemoryFile>,
     patience: Duration,
 }
 
 impl Tools {
-    pub(crate) fn new(bin: Option<PathBuf>, endpoint: Endpoint, patience: Duration) -> Self {
-        Self {
+    pub(crate) fn new(
+        bin: Option<PathBuf>,
+        endpoint: Endpoint,
+        patience: Duration,
+    ) -> Result<Self> {
+        let copy = |file: &PathBuf| {
+            let key = std::fs::read(file).map_err(|err| {
+                let what = format!("DB_TLS_KEY_FILE: cannot read {}", file.display());
+                Error::new(Kind::Config, what).because(err)
+            })?;
+            MemoryFile::of_bytes("the client's key", &key)
+        };
+        let key = endpoint.tls.key_file.as_ref().map(copy).transpose()?;
+        Ok(Self {
             bin,
             endpoint,
+            key,
             patience,
-        }
+        })
     }
 
     /// A program that logs in to `database` as the job does; nothing secret is in its arguments.
@@ -41,7 +56,8 @@ impl Tools {
                 "PGCONNECT_TIMEOUT",
                 self.patience.as_secs().max(2).to_string(),
             )
-            .env("PGPASSFILE", "/dev/null")
+            // None that lies about; of one that is no plain file, libpq complains.
+            .env("PGPASSFILE", "/nonexistent")
             .env("PGSSLMODE", ssl_mode(endpoint.tls.mode));
         if let Some(password) = &endpoint.password {
             tool = tool.secret_env("PGPASSWORD", password);
@@ -52,7 +68,10 @@ impl Tools {
         let files = [
             ("PGSSLROOTCERT", endpoint.tls.ca_file.clone().or(system_ca)),
             ("PGSSLCERT", endpoint.tls.cert_file.clone()),
-            ("PGSSLKEY", endpoint.tls.key_file.clone()),
+            (
+                "PGSSLKEY",
+                self.key.as_ref().map(MemoryFile::path_for_child),
+            ),
         ];
         for (name, file) in files {
             if let Some(file) = file {

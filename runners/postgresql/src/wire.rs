@@ -17,7 +17,7 @@ use postgres_protocol::message::frontend;
 use runner_core::engine::Tls;
 use runner_core::error::{Error, Kind, Result};
 use runner_core::secret::Secret;
-use runner_core::socket::Socket;
+use runner_core::socket::{Socket, lost};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) use copy::{CopyFormat, CopyOut};
@@ -224,12 +224,7 @@ impl Connection {
     }
 
     fn lost(&self, err: std::io::Error) -> Error {
-        let what = if err.kind() == std::io::ErrorKind::UnexpectedEof {
-            format!("{} closed the connection", self.address)
-        } else {
-            format!("connection to {} lost", self.address)
-        };
-        Error::new(Kind::Unreachable, what).because(err)
+        lost(&self.address, err)
     }
 }
 

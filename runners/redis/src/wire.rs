@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use runner_core::engine::{Tls, TlsMode};
 use runner_core::error::{Error, Kind, Result};
 use runner_core::secret::Secret;
-use runner_core::socket::{Socket, with_patience};
+use runner_core::socket::{Socket, lost, with_patience};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) use refusal::is_forbidden;
@@ -170,11 +170,7 @@ impl Connection {
     }
 
     pub(crate) fn lost(&self, err: std::io::Error) -> Error {
-        let what = match err.kind() {
-            std::io::ErrorKind::UnexpectedEof => format!("{} closed the connection", self.address),
-            _ => format!("connection to {} lost", self.address),
-        };
-        Error::new(Kind::Unreachable, what).because(err)
+        lost(&self.address, err)
     }
 
     fn not_redis(&self, line: &str) -> Error {

@@ -1,9 +1,9 @@
 //! Where the server's log stands, for those who replay from there.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::server::{Family, Server};
-use crate::wire::{Answer, Connection, has_code};
+use crate::wire::{Answer, Connection, Row, has_code};
 
 /// The place in the binary log, and on a replica in its source's; what the login may not see is left out.
 pub(super) async fn position(server: &Server, locker: &mut Connection) -> Value {
@@ -31,21 +31,46 @@ pub(super) async fn position(server: &Server, locker: &mut Connection) -> Value 
     {
         point.insert("gtid_set".into(), gtid.replace('\n', "").into());
     }
-    if let Some(answer) =
-        first_understood(locker, &["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"]).await
+    // MariaDB's shorter statements know of one source only.
+    let statements = match server.family {
+        Family::MariaDb => ["SHOW ALL REPLICAS STATUS", "SHOW ALL SLAVES STATUS"],
+        Family::MySql => ["SHOW REPLICA STATUS", "SHOW SLAVE STATUS"],
+    };
+    if let Some(answer) = first_understood(locker, &statements).await
         && !answer.rows.is_empty()
     {
-        let any = |names: [&str; 2]| names.iter().find_map(|name| answer.named(name));
-        point.insert(
-            "source".into(),
-            json!({
-                "host": any(["Source_Host", "Master_Host"]),
-                "binlog_file": any(["Relay_Source_Log_File", "Relay_Master_Log_File"]),
-                "binlog_position": any(["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"]),
-            }),
-        );
+        let sources = answer.rows.iter().map(|row| source(&answer, row)).collect();
+        point.insert("sources".into(), Value::Array(sources));
     }
     Value::Object(point)
+}
+
+/// Where in the log of one of its sources a replica stands.
+fn source(answer: &Answer, row: &Row) -> Value {
+    const FIELDS: [(&str, &[&str]); 6] = [
+        ("channel", &["Channel_Name", "Connection_name"]),
+        ("host", &["Source_Host", "Master_Host"]),
+        ("port", &["Source_Port", "Master_Port"]),
+        (
+            "binlog_file",
+            &["Relay_Source_Log_File", "Relay_Master_Log_File"],
+        ),
+        (
+            "binlog_position",
+            &["Exec_Source_Log_Pos", "Exec_Master_Log_Pos"],
+        ),
+        // MySQL's is the server's own.
+        ("gtid_set", &["Gtid_Slave_Pos"]),
+    ];
+    let value = |names: &[&str]| {
+        let mut columns = answer.columns.iter();
+        let at = columns.position(|column| names.contains(&column.as_str()))?;
+        Some(row.text(at)).filter(|value| !value.is_empty())
+    };
+    let fields = FIELDS
+        .iter()
+        .filter_map(|(key, names)| Some(((*key).to_owned(), value(names)?.into())));
+    Value::Object(fields.collect())
 }
 
 /// The answer to the first statement that this server knows.
@@ -66,6 +91,8 @@ async fn first_understood(connection: &mut Connection, statements: &[&str]) -> O
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use serde_json::json;
 
     use super::*;
     use crate::wire::scripted::{Said, Script, Scripted};
@@ -96,6 +123,8 @@ mod tests {
     const REPLICA: &[(&str, &str)] = &[
         ("Replica_IO_State", "Waiting for source to send event"),
         ("Source_Host", "primary"),
+        ("Source_Port", "3306"),
+        ("Channel_Name", ""),
         ("Source_Log_File", "binlog.000009"),
         ("Relay_Source_Log_File", "binlog.000008"),
         ("Exec_Source_Log_Pos", "4711"),
@@ -128,7 +157,7 @@ mod tests {
                 "binlog_file": "binlog.000042",
                 "binlog_position": "1337",
                 "gtid_set": "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-77",
-                "source": {"host": "primary", "binlog_file": "binlog.000008", "binlog_position": "4711"},
+                "sources": [{"host": "primary", "port": "3306", "binlog_file": "binlog.000008", "binlog_position": "4711"}],
             })
         );
     }
@@ -149,7 +178,7 @@ mod tests {
         ];
         let (point, _) = ask("8.0.15", SCRIPT).await;
         assert_eq!(point["binlog_file"], "binlog.000042");
-        assert_eq!(point["source"]["binlog_position"], "4711");
+        assert_eq!(point["sources"][0]["binlog_position"], "4711");
     }
 
     #[tokio::test]
