@@ -39,7 +39,7 @@ impl Minio {
                 ("MINIO_ROOT_USER", USER.into()),
                 ("MINIO_ROOT_PASSWORD", PASSWORD.into()),
             ],
-            args: ["server", "/data"].map(str::to_owned).into(),
+            launch: (&["server", "/data"]).into(),
         });
         let endpoint = format!("http://127.0.0.1:{}", server.port);
         let config = aws_sdk_s3::Config::builder()

@@ -7,6 +7,7 @@
 )]
 
 mod bucket;
+mod certificates;
 mod http_proxy;
 mod mongo;
 mod mysql;
@@ -19,6 +20,7 @@ mod tcp_proxy;
 mod world;
 
 pub use bucket::{Bucket, Minio};
+pub use certificates::Certificates;
 pub use http_proxy::{HttpProxy, Trouble};
 pub use mongo::Mongo;
 pub use mysql::MySql;
@@ -31,4 +33,4 @@ pub use run::{
     spawn_xtask,
 };
 pub use tcp_proxy::{Hitch, TcpProxy};
-pub use world::{Seat, World, client_version, world};
+pub use world::{Launch, Seat, World, client_version, world};

@@ -10,7 +10,7 @@ use mongodb::Client;
 use mongodb::bson::{Document, doc};
 
 use crate::run::{Env, tools};
-use crate::world::{Server, Started, docker, world};
+use crate::world::{Launch, Server, Started, docker, world};
 
 const PORT: u16 = 27017;
 const USER: &str = "root";
@@ -36,8 +36,7 @@ set -eu
 
 /// Members of a replica set that ask for passwords share a key.
 const WITH_KEY: &str = r#"
-head -c 90 /dev/urandom | base64 >/data/key; chmod 400 /data/key
-chown --reference=/data/db /data/key; exec docker-entrypoint.sh mongod --keyFile=/data/key "$@"
+echo cGxhbmItdGVzdHM= >/data/key; chmod 400 /data/key; chown --reference=/data/db /data/key
 "#;
 
 /// A server with a superuser.
@@ -53,22 +52,23 @@ impl Mongo {
     /// The row that FerretDB stands in for where no registry answers.
     pub const FERRETDB: &str = "7.0";
 
-    pub(crate) fn start(version: &'static str, args: &[&str]) -> Self {
-        let mongo = Self::launch(version, args);
+    pub(crate) fn start(version: &'static str, launch: Launch) -> Self {
+        let mongo = Self::launch(version, launch, true);
         mongo.ready();
         mongo
     }
 
-    fn launch(version: &'static str, args: &[&str]) -> Self {
+    fn launch(version: &'static str, launch: Launch, makes_user: bool) -> Self {
+        let user = [
+            ("MONGO_INITDB_ROOT_USERNAME", USER.into()),
+            ("MONGO_INITDB_ROOT_PASSWORD", PASSWORD.into()),
+        ];
         let server = world().start(Server {
             image: world().upstream("mongodb", version),
             name: "mongo",
             port: PORT,
-            env: vec![
-                ("MONGO_INITDB_ROOT_USERNAME", USER.into()),
-                ("MONGO_INITDB_ROOT_PASSWORD", PASSWORD.into()),
-            ],
-            args: args.iter().map(|it| (*it).to_owned()).collect(),
+            env: user.into_iter().filter(|_| makes_user).collect(),
+            launch,
         });
         Self {
             version,
@@ -77,22 +77,34 @@ impl Mongo {
         }
     }
 
-    pub(crate) fn start_replica_set(version: &'static str) -> Self {
-        let args = ["sh", "-euc", WITH_KEY, "sh", "--replSet=rs0"];
-        let mongo = Self::launch(version, &args);
-        let host = format!("{}:{PORT}", mongo.server.name);
-        let members = doc! { "_id": "rs0", "members": [{ "_id": 0, "host": host }] };
-        let initiate = doc! { "replSetInitiate": members };
-        mongo.poll(|| mongo.try_command("admin", initiate.clone()));
-        // It is elected before it serves; who reads before is refused.
-        mongo.poll(|| {
-            let hello = mongo.try_command("admin", doc! { "hello": 1 })?;
-            match hello.get_bool("isWritablePrimary") {
-                Ok(true) => Ok(()),
-                _ => Err(mongodb::error::Error::custom("nobody is elected")),
-            }
-        });
-        mongo
+    /// The members of a replica set, of which the first is its primary.
+    pub(crate) fn start_replica_set<const N: usize>(version: &'static str) -> [Self; N] {
+        let launch = Launch::from(&["--keyFile=/data/key", "--replSet=rs0"]).after(WITH_KEY);
+        // The others have to be empty until they join.
+        let set = std::array::from_fn(|n| Self::launch(version, launch.clone(), n == 0));
+        let member = |(n, mongo): (usize, &Self)| {
+            let host = format!("{}:{PORT}", mongo.inner_address());
+            doc! { "_id": i32::try_from(n).unwrap(), "host": host, "priority": if n == 0 { 2 } else { 1 } }
+        };
+        let members: Vec<_> = set.iter().enumerate().map(member).collect();
+        let initiate = doc! { "replSetInitiate": { "_id": "rs0", "members": members } };
+        set[0].poll(|| set[0].try_command("admin", initiate.clone()));
+        for (n, mongo) in set.iter().enumerate() {
+            let state = if n == 0 {
+                "isWritablePrimary"
+            } else {
+                "secondary"
+            };
+            // The primary is elected before it serves; who reads before is refused.
+            mongo.poll(|| {
+                let hello = mongo.try_command("admin", doc! { "hello": 1 })?;
+                match hello.get_bool(state) {
+                    Ok(true) => Ok(()),
+                    _ => Err(mongodb::error::Error::custom(format!("no {state} yet"))),
+                }
+            });
+        }
+        set
     }
 
     /// Whether FerretDB is what runs as [`Self::FERRETDB`].

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::run::{Env, Running, spawn_program};
-use crate::world::{Seat, Server, Started, docker, world};
+use crate::world::{Launch, Seat, Server, Started, docker, world};
 
 const PORT: u16 = 3306;
 const PASSWORD: &str = "s3cret & 'sound'";
@@ -35,8 +35,7 @@ pub struct MySql {
 }
 
 impl MySql {
-    pub(crate) fn start(image: &'static str, args: &[&str]) -> Self {
-        let args = QUICK.iter().chain(args).map(|it| (*it).to_owned());
+    pub(crate) fn start(image: &'static str, launch: Launch) -> Self {
         let server = world().start(Server {
             image: image.to_owned(),
             name: "mysql",
@@ -45,7 +44,7 @@ impl MySql {
                 ("MYSQL_ROOT_PASSWORD", PASSWORD.into()),
                 ("MARIADB_ROOT_PASSWORD", PASSWORD.into()),
             ],
-            args: args.collect(),
+            launch: launch.with_defaults(QUICK),
         });
         let mysql = Self {
             image,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::run::{Env, tools};
-use crate::world::{Seat, Server, Started, docker, world};
+use crate::world::{Launch, Seat, Server, Started, docker, world};
 
 const PORT: u16 = 5432;
 const PASSWORD: &str = "s3cret & sound";
@@ -28,17 +28,13 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) fn start(major: u32, args: &[&str]) -> Self {
-        let args = QUICK
-            .iter()
-            .flat_map(|it| ["-c", it])
-            .chain(args.iter().copied());
+    pub(crate) fn start(major: u32, launch: Launch) -> Self {
         let server = world().start(Server {
             image: world().upstream("postgresql", major),
             name: "postgres",
             port: PORT,
             env: vec![("POSTGRES_PASSWORD", PASSWORD.into())],
-            args: args.map(str::to_owned).collect(),
+            launch: launch.with_defaults(QUICK.iter().flat_map(|it| ["-c", it])),
         });
         let postgres = Self {
             major,
@@ -61,6 +57,11 @@ impl Postgres {
             Seat::Host => ("127.0.0.1".into(), self.server.port),
             Seat::Container => (self.server.name.clone(), PORT),
         }
+    }
+
+    /// Its address on the test network, which this machine reaches too.
+    pub fn inner_address(&self) -> (String, u16) {
+        (self.server.inner_address(), PORT)
     }
 
     /// Makes an empty database with a name of its own.

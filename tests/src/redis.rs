@@ -4,11 +4,13 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::certificates::Certificates;
 use crate::run::Env;
-use crate::world::{Server, Started, docker, world};
+use crate::world::{Launch, Server, Started, docker, world};
 
 const PORT: u16 = 6379;
 const READY: Duration = Duration::from_secs(60);
+const SENTINEL_PASSWORD: &str = "s3ntinel";
 
 /// A server for one test, without a password unless its arguments set one.
 pub struct Redis {
@@ -19,23 +21,55 @@ pub struct Redis {
 }
 
 impl Redis {
-    pub(crate) fn start(image: &'static str, args: &[&str]) -> Self {
+    pub(crate) fn start(image: &'static str, launch: Launch) -> Self {
         // `--requirepass secret` among the arguments is the client's password too.
-        let password = args.iter().skip_while(|it| **it != "--requirepass").nth(1);
+        let mut words = launch.args.iter().skip_while(|it| *it != "--requirepass");
+        let password = words.nth(1).cloned();
         // Redis 6 lets anybody, later ones nobody, unless told so.
         let n_settings = if image == "redis:6" { 0 } else { 2 };
-        let debuggable = ["--enable-debug-command", "local"].iter().take(n_settings);
+        let debuggable = ["--enable-debug-command", "local"];
+        let launch = launch.with_defaults(debuggable.into_iter().take(n_settings));
+        Self::launch(image, launch, password)
+    }
+
+    /// How to start one that speaks TLS at port 6380, beside the plain port by which the tests look.
+    pub fn secure(certificates: &Certificates, more: &[&str]) -> Launch {
+        let files = ["cert", "key", "ca-cert"].map(|it| format!("--tls-{it}-file"));
+        let defaults = [
+            ("--tls-port", "6380"),
+            (&files[0], "/tls/server.pem"),
+            (&files[1], "/tls/server-key.pem"),
+            (&files[2], "/tls/ca.pem"),
+        ];
+        Launch::from(more)
+            .with_defaults(defaults.into_iter().flat_map(|(name, value)| [name, value]))
+            .after(&certificates.prologue("/data"))
+    }
+
+    pub(crate) fn start_sentinel(master: &Self, name: &str) -> Self {
+        let config = format!(
+            "port {PORT}\nprotected-mode no\nrequirepass {SENTINEL_PASSWORD}\nsentinel monitor {name} {} {PORT} 1\n\
+             sentinel down-after-milliseconds {name} 2000\nsentinel failover-timeout {name} 10000\n",
+            master.ip()
+        );
+        // It writes what it learns into the file, and so into the directory.
+        let launch = Launch::from(&["/data/sentinel.conf", "--sentinel"])
+            .after(&format!("cat >/data/sentinel.conf <<'END'\n{config}END"));
+        Self::launch(master.image, launch, Some(SENTINEL_PASSWORD.into()))
+    }
+
+    fn launch(image: &'static str, launch: Launch, password: Option<String>) -> Self {
         let server = world().start(Server {
             image: image.to_owned(),
             name: "redis",
             port: PORT,
             env: Vec::new(),
-            args: debuggable.chain(args).map(|it| (*it).to_owned()).collect(),
+            launch,
         });
         let redis = Self {
             image,
             server,
-            password: password.map(|it| (*it).to_owned()),
+            password,
         };
         redis.ready();
         redis
@@ -47,6 +81,11 @@ impl Redis {
             true => "valkey",
             false => "redis",
         }
+    }
+
+    /// What the client says to it, if it asks.
+    pub fn password(&self) -> &str {
+        self.password.as_deref().unwrap_or_default()
     }
 
     /// Where it listens, seen from this machine.

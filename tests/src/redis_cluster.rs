@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::certificates::Certificates;
 use crate::redis::Redis;
+use crate::world::Launch;
 
 const READY: Duration = Duration::from_secs(60);
 
@@ -14,14 +16,25 @@ pub struct RedisCluster {
 impl RedisCluster {
     /// A node for each set of slots, such as `0-99 200`.
     pub fn start(image: &'static str, slots: &[&str]) -> Self {
+        Self::join(image, slots, Launch::default(), "6379")
+    }
+
+    /// As [`Self::start`]; the nodes speak TLS among themselves, and to others at port 6380.
+    pub fn start_secure(image: &'static str, slots: &[&str], certificates: &Certificates) -> Self {
+        let launch = Redis::secure(certificates, &["--tls-cluster", "yes"]);
+        Self::join(image, slots, launch, "6380 16380")
+    }
+
+    fn join(image: &'static str, slots: &[&str], launch: Launch, ports: &str) -> Self {
         // It may be asked while some of its slots are nobody's.
-        let args = [
+        let launch = launch.with_defaults([
             "--cluster-enabled",
             "yes",
             "--cluster-require-full-coverage",
             "no",
-        ];
-        let nodes = slots.iter().map(|_| Redis::start(image, &args)).collect();
+        ]);
+        let node = |_| Redis::start(image, launch.clone());
+        let nodes = slots.iter().map(node).collect();
         let cluster = Self { nodes };
         for (n, (node, slots)) in cluster.nodes.iter().zip(slots).enumerate() {
             let slots = slots.split(' ').flat_map(|range| {
@@ -30,7 +43,7 @@ impl RedisCluster {
             });
             let slots: Vec<String> = slots.map(|slot| slot.to_string()).collect();
             node.fill(&format!(
-                "CLUSTER SET-CONFIG-EPOCH {}\nCLUSTER ADDSLOTS {}\nCLUSTER MEET {} 6379",
+                "CLUSTER SET-CONFIG-EPOCH {}\nCLUSTER ADDSLOTS {}\nCLUSTER MEET {} {ports}",
                 n + 1,
                 slots.join(" "),
                 cluster.nodes[0].ip()

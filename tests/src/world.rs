@@ -2,12 +2,13 @@
 //! started when first asked for, removed when the process ends, however it ends.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, Mutex, OnceLock, mpsc};
 
 use testcontainers::bollard::models::{HostConfig, PortBinding};
-use testcontainers::core::IntoContainerPort;
+use testcontainers::core::{IntoContainerPort, Mount};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 use tokio::runtime::Runtime;
@@ -72,7 +73,7 @@ impl World {
             run_label,
             postgres: Mutex::default(),
             mysql: Mutex::default(),
-            mongo: LazyLock::new(|| Mongo::start(Mongo::NEWEST, &[])),
+            mongo: LazyLock::new(|| Mongo::start(Mongo::NEWEST, Launch::default())),
             minio: LazyLock::new(Minio::start),
             names: AtomicU32::new(0),
         }
@@ -86,12 +87,12 @@ impl World {
             .unwrap()
             .entry(major)
             .or_insert_with(|| Box::leak(Box::default()));
-        server.get_or_init(|| Postgres::start(major, &[]))
+        server.get_or_init(|| Postgres::start(major, Launch::default()))
     }
 
     /// A server for one test, which may do with it as it likes; it goes when it is dropped.
-    pub fn own_postgres(&self, major: u32, args: &[&str]) -> Postgres {
-        Postgres::start(major, args)
+    pub fn own_postgres(&self, major: u32, launch: impl Into<Launch>) -> Postgres {
+        Postgres::start(major, launch.into())
     }
 
     /// The shared server of an image such as `mysql:8.0`; each test makes its own databases in it.
@@ -102,17 +103,22 @@ impl World {
             .unwrap()
             .entry(image)
             .or_insert_with(|| Box::leak(Box::default()));
-        server.get_or_init(|| MySql::start(image, &[]))
+        server.get_or_init(|| MySql::start(image, Launch::default()))
     }
 
     /// A server for one test, which may do with it as it likes; it goes when it is dropped.
-    pub fn own_mysql(&self, image: &'static str, args: &[&str]) -> MySql {
-        MySql::start(image, args)
+    pub fn own_mysql(&self, image: &'static str, launch: impl Into<Launch>) -> MySql {
+        MySql::start(image, launch.into())
     }
 
     /// A server of an image such as `redis:7`, for one test; it goes when it is dropped.
-    pub fn own_redis(&self, image: &'static str, args: &[&str]) -> Redis {
-        Redis::start(image, args)
+    pub fn own_redis(&self, image: &'static str, launch: impl Into<Launch>) -> Redis {
+        Redis::start(image, launch.into())
+    }
+
+    /// A Sentinel that calls `master` so.
+    pub fn own_sentinel(&self, master: &Redis, name: &str) -> Redis {
+        Redis::start_sentinel(master, name)
     }
 
     /// The shared MongoDB server; each test makes its own databases in it.
@@ -121,12 +127,18 @@ impl World {
     }
 
     /// A server of a version such as `6.0`, for one test, with options of mongod; it goes when it is dropped.
-    pub fn own_mongo(&self, version: &'static str, options: &[&str]) -> Mongo {
-        Mongo::start(version, options)
+    pub fn own_mongo(&self, version: &'static str, options: impl Into<Launch>) -> Mongo {
+        Mongo::start(version, options.into())
     }
 
     /// The only member of a replica set, which has an oplog.
     pub fn own_replica_set(&self, version: &'static str) -> Mongo {
+        let [member] = Mongo::start_replica_set(version);
+        member
+    }
+
+    /// The members of a replica set that has lost nobody yet; the first is its primary.
+    pub fn own_replica_set_of_three(&self, version: &'static str) -> [Mongo; 3] {
         Mongo::start_replica_set(version)
     }
 
@@ -204,9 +216,13 @@ impl World {
             .with_network(&self.network)
             .with_container_name(&name)
             .with_labels(labels)
-            .with_cmd(server.args)
+            .with_cmd(server.launch.command())
             .with_shm_size(256 << 20)
             .with_host_config_modifier(move |host| on_loopback(host, port));
+        if let Some(dir) = &server.launch.sockets {
+            let dir = dir.to_str().unwrap();
+            request = request.with_mount(Mount::bind_mount(dir, Launch::SOCKETS));
+        }
         for (key, value) in server.env {
             request = request.with_env_var(key, value);
         }
@@ -233,7 +249,66 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
     pub(crate) env: Vec<(&'static str, String)>,
+    pub(crate) launch: Launch,
+}
+
+/// A server's own arguments, and what it needs around it.
+#[derive(Clone, Default)]
+pub struct Launch {
     pub(crate) args: Vec<String>,
+    prologue: String,
+    sockets: Option<PathBuf>,
+}
+
+impl Launch {
+    /// Where the server finds the directory for its sockets.
+    pub const SOCKETS: &str = "/sockets";
+
+    /// Runs a shell script in the container first, as root; for servers with an entrypoint, and at least one option.
+    pub fn after(mut self, script: &str) -> Self {
+        self.prologue.push_str(script);
+        self.prologue.push('\n');
+        self
+    }
+
+    /// Shows the server a directory of this machine's as [`Self::SOCKETS`]; anybody may write there from now on.
+    pub fn with_sockets(mut self, dir: &Path) -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(dir, PermissionsExt::from_mode(0o777)).unwrap();
+        self.sockets = Some(dir.to_owned());
+        self
+    }
+
+    /// Puts arguments before the others, which win where both say something.
+    pub(crate) fn with_defaults<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        self.args = args
+            .into_iter()
+            .map(str::to_owned)
+            .chain(self.args)
+            .collect();
+        self
+    }
+
+    fn command(&self) -> Vec<String> {
+        if self.prologue.is_empty() {
+            return self.args.clone();
+        }
+        let script = format!("{}exec docker-entrypoint.sh \"$@\"", self.prologue);
+        let shell = ["sh", "-euc", &script, "sh"].map(str::to_owned);
+        shell.into_iter().chain(self.args.clone()).collect()
+    }
+}
+
+impl From<&[&str]> for Launch {
+    fn from(args: &[&str]) -> Self {
+        Self::default().with_defaults(args.iter().copied())
+    }
+}
+
+impl<const N: usize> From<&[&str; N]> for Launch {
+    fn from(args: &[&str; N]) -> Self {
+        args.as_slice().into()
+    }
 }
 
 /// A server that runs while this lives.

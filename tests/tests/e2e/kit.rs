@@ -1,6 +1,7 @@
 //! What most tests begin with: a store of their own, databases with something in them, a job and its end.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tests::{Bucket, Env, Postgres, Run, Seat, spawn_runner, world};
 
@@ -70,6 +71,16 @@ pub(crate) fn restore(server: &Postgres, database: &str, env: Env) -> Run {
 fn run(server: &Postgres, database: &str, operation: &str, env: Env) -> Run {
     let defaults = server.env(database, Seat::Host).with("BACKUP_PATH", "b");
     spawn_runner(defaults.and(env), &[operation]).wait()
+}
+
+/// Returns once something holds; fails the test where that takes longer than a minute.
+#[track_caller]
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "not {what} yet");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The reason that a failed run gave last.

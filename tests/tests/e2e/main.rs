@@ -7,6 +7,7 @@
 mod by_hand;
 mod cluster;
 mod compare;
+mod connect;
 mod consistency;
 mod failures;
 mod foreign;
@@ -22,6 +23,7 @@ mod proof;
 mod redis;
 mod refusals;
 mod round_trip;
+mod secure;
 mod smoke;
 mod standby;
 mod zoo;

@@ -8,6 +8,7 @@ mod connect;
 mod failures;
 mod foreign;
 mod kinds;
+mod members;
 mod oplog;
 mod restore;
 mod round_trip;

@@ -1,6 +1,7 @@
 //! Redis and Valkey: every key comes back, of one moment, or nothing is claimed.
 
 mod cluster;
+mod connect;
 mod failures;
 mod foreign;
 mod memory;

@@ -1,9 +1,11 @@
 //! A server is waited for; one that refuses is not; neither secret nor doubt gets out.
 
-use tests::{Env, Mongo, spawn_engine, spawn_program, world};
+use mongodb::bson::doc;
+use tests::{Certificates, Env, Launch, Mongo, spawn_engine, spawn_program, world};
 
 use super::{backup, fresh, run, shop};
 use crate::kit::{Directory, reason};
+use crate::secure::Secure;
 
 #[test]
 fn a_wrong_password_is_final_and_says_whose() {
@@ -78,7 +80,7 @@ fn one_connection_string_is_enough_and_stays_secret() {
     assert!(!manifest.contains("s3cret") && !manifest.contains("mongodb://"));
 }
 
-/// A server with a certificate that vouches for itself, and serves those without TLS, too.
+/// A certificate that vouches for itself, and names the server's address on the network.
 const WITH_CERTIFICATE: &str = r#"
 cat >/tmp/tls.cnf <<END
 [req]
@@ -94,13 +96,18 @@ END
 openssl req -x509 -config /tmp/tls.cnf -newkey rsa:2048 -nodes -days 2 -keyout /tmp/key.pem -out /tmp/tls-cert.pem
 cat /tmp/key.pem /tmp/tls-cert.pem >/tmp/tls.pem
 chown --reference=/data/db /tmp/tls.pem
-exec docker-entrypoint.sh mongod --tlsMode=preferTLS --tlsCertificateKeyFile=/tmp/tls.pem \
-  --tlsCAFile=/tmp/tls-cert.pem --tlsAllowConnectionsWithoutCertificates
 "#;
 
 #[test]
 fn tls_is_preferred_insisted_on_and_checked() {
-    let server = world().own_mongo(Mongo::NEWEST, &["sh", "-euc", WITH_CERTIFICATE]);
+    let args = [
+        "--tlsMode=preferTLS",
+        "--tlsCertificateKeyFile=/tmp/tls.pem",
+        "--tlsCAFile=/tmp/tls-cert.pem",
+        "--tlsAllowConnectionsWithoutCertificates",
+    ];
+    let launch = Launch::from(&args).after(WITH_CERTIFICATE);
+    let server = world().own_mongo(Mongo::NEWEST, launch);
     tls_is_used(&server, "27017");
 }
 
@@ -185,4 +192,85 @@ fn a_replica_set_without_an_oplog_is_told_from_one_with() {
     );
     let refused = run(&server, &database, "backup", required).ended(1);
     assert!(reason(&refused).1.contains("only with DB_NAME=*"));
+}
+
+#[test]
+fn a_certificate_is_as_good_as_a_password() {
+    let certificates = Certificates::new();
+    let args = [
+        "--tlsMode=preferTLS",
+        "--tlsCertificateKeyFile=/tls/both.pem",
+        "--tlsCAFile=/tls/ca.pem",
+        "--tlsAllowConnectionsWithoutCertificates",
+    ];
+    let launch = Launch::from(&args).after(&certificates.prologue("/data/db"));
+    let server = world().own_mongo(Mongo::NEWEST, launch);
+    let subject = format!("CN={}", Certificates::CLIENT);
+    let roles = ["root"];
+    server.command(
+        "$external",
+        doc! { "createUser": subject, "roles": [{ "role": roles[0], "db": "admin" }] },
+    );
+    let database = shop(&server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    let uri = format!(
+        "mongodb://127.0.0.1:{}/?tls=true&authMechanism=MONGODB-X509&authSource=$external",
+        server.port()
+    );
+    let secure = Secure {
+        certificates,
+        near: Env::default().with("DB_URI", uri),
+        far: Env::default(),
+    };
+    let job = |database: &str, operation: &str, env: Env| {
+        let env = env
+            .with("DB_NAME", database)
+            .with("MONGO_BIN", server.tools());
+        let defaults = store
+            .env()
+            .with("BACKUP_PATH", "b")
+            .with("CONNECT_TIMEOUT", "5s");
+        spawn_engine("mongodb", defaults.and(env), &[operation]).wait()
+    };
+    let certified = secure.certified();
+    job(&database, "backup", certified.clone()).good();
+    let restored = fresh("by-certificate");
+    job(&restored, "restore", certified.clone()).good();
+    assert_eq!(server.content(&restored), before);
+    let without = certified
+        .without("DB_TLS_CERT_FILE")
+        .without("DB_TLS_KEY_FILE")
+        .with("BACKUP_PATH", "without");
+    let refused = job(&database, "backup", without).ended(1);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "denied", "{message}");
+}
+
+#[test]
+fn a_socket_is_as_good_as_a_port() {
+    // The tools read capitals as small letters.
+    let name = format!("planb-{}-{}", std::process::id(), fresh("sockets"));
+    let sockets = tempfile::Builder::new()
+        .prefix(&name)
+        .rand_bytes(0)
+        .tempdir()
+        .unwrap();
+    let args = ["--unixSocketPrefix=/sockets", "--filePermissions=0777"];
+    let launch = Launch::from(&args).with_sockets(sockets.path());
+    let server = world().own_mongo(Mongo::NEWEST, launch);
+    let database = shop(&server);
+    let before = server.content(&database);
+    let store = Directory::new();
+    for host in [
+        sockets.path().to_owned(),
+        sockets.path().join("mongodb-27017.sock"),
+    ] {
+        let env = store.env().with("DB_HOST", host.to_str().unwrap());
+        let env = env.with("DB_PORT", "27017").with("BACKUP_PATH", fresh("b"));
+        backup(&server, &database, env.clone());
+        let restored = fresh("by-socket");
+        run(&server, &restored, "restore", env).good();
+        assert_eq!(server.content(&restored), before);
+    }
 }

@@ -1,9 +1,10 @@
 //! Logging in: every plugin, with and without TLS; and who is refused.
 
-use tests::{Env, MySql, world};
+use tests::{Certificates, Env, Launch, MySql, world};
 
 use super::{MARIADB, MYSQL, MYSQL_9, backup, run};
 use crate::kit::{Directory, reason};
+use crate::secure::Secure;
 
 const PASSWORD: &str = "pä ss'\"\\`;-- %";
 
@@ -125,6 +126,103 @@ fn a_certificate_of_nobody_known_is_refused_where_it_is_checked() {
     )
     .ended(1);
     assert_eq!(reason(&refused).0, "denied");
+}
+
+fn tls_is_spoken_as_its_mode_says(image: &'static str) {
+    let certificates = Certificates::new();
+    let args = [
+        "--ssl-ca=/tls/ca.pem",
+        "--ssl-cert=/tls/server.pem",
+        "--ssl-key=/tls/server-key.pem",
+    ];
+    let launch = Launch::from(&args).after(&certificates.prologue("/var/lib/mysql"));
+    let server = world().own_mysql(image, launch);
+    let (host, port) = server
+        .inner_address()
+        .rsplit_once(':')
+        .map(|(host, port)| (host.to_owned(), port.to_owned()))
+        .unwrap();
+    let secure = Secure {
+        certificates,
+        near: Env::default(),
+        far: Env::default().with("DB_HOST", host).with("DB_PORT", port),
+    };
+    let store = Directory::new();
+    let (database, encrypted) = account(&server, "encrypted", "by 'PASSWORD' require ssl");
+    let encrypted = store.env().and(encrypted);
+    secure.is_checked(|env| run(&server, &database, "backup", encrypted.clone().and(env)));
+    let plain = encrypted.with("DB_TLS_MODE", "disable");
+    let refused = run(&server, &database, "backup", plain).ended(1);
+    assert_eq!(reason(&refused).0, "denied");
+    let subject = format!(
+        "by 'PASSWORD' require subject '/CN={}'",
+        Certificates::CLIENT
+    );
+    let (database, login) = account(&server, "certified", &subject);
+    let certified = store.env().and(login).and(secure.certified());
+    backup(&server, &database, certified.clone());
+    let without = certified
+        .without("DB_TLS_CERT_FILE")
+        .without("DB_TLS_KEY_FILE")
+        .with("BACKUP_PATH", "without");
+    let refused = run(&server, &database, "backup", without).ended(1);
+    assert_eq!(reason(&refused).0, "denied");
+}
+
+#[test]
+fn tls_is_spoken_as_its_mode_says_with_mysql() {
+    tls_is_spoken_as_its_mode_says(MYSQL_9);
+}
+
+#[test]
+fn tls_is_spoken_as_its_mode_says_with_mariadb() {
+    tls_is_spoken_as_its_mode_says(MARIADB);
+}
+
+fn a_socket_is_as_good_as_a_port(image: &'static str) {
+    let sockets = tempfile::tempdir().unwrap();
+    let launch = Launch::from(&["--socket=/sockets/mysqld.sock"]).with_sockets(sockets.path());
+    let server = world().own_mysql(image, launch);
+    let database = server.create_database("socket");
+    server.sql(
+        &database,
+        "create table t (a int); insert into t values (1)",
+    );
+    let store = Directory::new();
+    // Root is another one by a socket.
+    server.sql(
+        "",
+        &format!(
+            "create user local@localhost {} 'pw'; grant all on *.* to local@localhost",
+            super::identified(&server)
+        ),
+    );
+    let local = store
+        .env()
+        .with("DB_USERNAME", "local")
+        .with("DB_PASSWORD", "pw");
+    for host in [
+        sockets.path().to_owned(),
+        sockets.path().join("mysqld.sock"),
+    ] {
+        let env = local.clone().with("DB_HOST", host.to_str().unwrap());
+        let env = env.with("BACKUP_PATH", world().unique("b"));
+        backup(&server, &database, env.clone());
+        let restored = world().unique("by-socket");
+        run(&server, &restored, "restore", env).good();
+        assert_eq!(server.sql(&restored, "select * from t"), "1");
+    }
+}
+
+#[test]
+fn a_socket_of_mysql_is_as_good_as_a_port() {
+    a_socket_is_as_good_as_a_port(MYSQL);
+    a_socket_is_as_good_as_a_port(MYSQL_9);
+}
+
+#[test]
+fn a_socket_of_mariadb_is_as_good_as_a_port() {
+    a_socket_is_as_good_as_a_port(MARIADB);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tests::{Env, Hitch, Redis, RedisCluster, TcpProxy, run_image};
 
 use super::{backup, many, run, server, start, zoo};
-use crate::kit::{Directory, reason};
+use crate::kit::{Directory, reason, until};
 
 const THIRDS: [&str; 3] = ["0-5460", "5461-10922", "10923-16383"];
 /// In pieces, and with a master that has none.
@@ -198,6 +198,36 @@ fn slots_that_are_being_moved_are_waited_for() {
     );
     cluster.nodes[0].fill("CLUSTER SETSLOT 77 STABLE");
     backup(&cluster.nodes[2], store.env());
+}
+
+/// Valkey 9 moves them whole: the importing master has keys already that are not its own yet.
+#[test]
+fn slots_that_are_being_moved_whole_are_waited_for() {
+    let cluster = RedisCluster::start("valkey/valkey:9", &THIRDS);
+    let to = cluster.nodes[1].run("CLUSTER MYID");
+    cluster.nodes[0].fill("MSET {b}1 1 {b}2 2 {b}3 3");
+    cluster.nodes[0].fill(&format!(
+        "DEBUG SLOTMIGRATION PREVENT-PAUSE 1\nCLUSTER MIGRATESLOTS SLOTSRANGE 3000 3999 NODE {to}"
+    ));
+    let comes = |state: &str| {
+        let migrations = || cluster.nodes[1].run("CLUSTER GETSLOTMIGRATIONS");
+        until(state, || migrations().contains(state));
+    };
+    comes("waiting-for-paused");
+    let store = Directory::new();
+    let refused = run(&cluster.nodes[2], "backup", store.env()).ended(75);
+    let (kind, message) = reason(&refused);
+    assert_eq!(kind, "unreachable");
+    assert!(message.contains("are being moved: 3000-3999"), "{message}");
+    cluster.nodes[0].fill("DEBUG SLOTMIGRATION PREVENT-PAUSE 0");
+    comes("success");
+    cluster.settle();
+    assert_eq!(cluster.n_keys(), [0, 3, 0]);
+    let before = cluster.digest();
+    backup(&cluster.nodes[2], store.env());
+    let drop = store.env().with("RESTORE_DROP_EXISTING", "true");
+    run(&cluster.nodes[2], "restore", drop).good();
+    assert_eq!(cluster.digest(), before);
 }
 
 #[test]
