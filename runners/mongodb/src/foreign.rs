@@ -86,7 +86,7 @@ pub(crate) async fn run(engine: &Mongo, foreign: Foreign, target: &Target) -> Re
                 .collect::<Vec<_>>()
                 .join("; "),
         }),
-        Err(err) => Err(doing(give_up(&server, &places, err).await)),
+        Err(err) => Err(doing(give_up(&server, &places, err, &target.cancel).await)),
     }
 }
 

@@ -146,7 +146,7 @@ pub(crate) async fn run(engine: &Mongo, backup: &Backup, target: &Target) -> Res
                 summary: names.join("; "),
             })
         }
-        Err(err) => Err(give_up(&plan.server, &plan.places, err).await),
+        Err(err) => Err(give_up(&plan.server, &plan.places, err, &target.cancel).await),
     }
 }
 

@@ -20,6 +20,10 @@ pub(crate) use hello::Topology;
 use prefer::speaks_tls;
 pub(crate) use rights::Job;
 
+/// Codes by which a server says that it cannot be written to now, and another may be; see "state change errors" in
+/// <https://github.com/mongodb/specifications/blob/master/source/server-discovery-and-monitoring/server-discovery-and-monitoring.md>.
+const NO_PRIMARY: [i32; 7] = [91, 189, 10_107, 11_600, 11_602, 13_435, 13_436];
+
 /// What the server keeps for itself.
 pub(crate) const OWN_DATABASES: [&str; 3] = ["admin", "config", "local"];
 
@@ -213,6 +217,10 @@ fn explain(address: &Address, database: Option<&str>, doing: &str, err: DriverEr
         ErrorKind::Command(_) if code == 13 => (
             Kind::Denied,
             format!("{place} does not let {user:?} {doing}"),
+        ),
+        ErrorKind::Command(_) if NO_PRIMARY.contains(&code) => (
+            Kind::Unreachable,
+            format!("{place} is not the primary any more: {doing}"),
         ),
         ErrorKind::Command(_) => (Kind::Unfit, format!("{place}: {doing}")),
         ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => {

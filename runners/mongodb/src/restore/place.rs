@@ -1,15 +1,19 @@
 //! The database that is filled: refused unless empty, or emptied when told to; emptied again when the restore fails.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runner_core::engine::{Target, Verify};
 use runner_core::error::{Error, Kind, Result};
+use runner_core::socket;
+use tokio_util::sync::CancellationToken;
 
 use super::check_name;
 use crate::server::{Job, Server};
 
-/// How long tidying up may take: a signal leaves little time.
-const TIDY: Duration = Duration::from_secs(5);
+/// How long tidying up may take, all in all: where a primary was lost, another is elected within some ten seconds.
+const TIDY: Duration = Duration::from_secs(30);
+/// How long it may still take after a signal, which leaves little time.
+const TIDY_INTERRUPTED: Duration = Duration::from_secs(5);
 /// How many collections an error names.
 const SHOWN: usize = 5;
 
@@ -116,13 +120,33 @@ impl Place {
 }
 
 /// Removes what a failed restore has left, and says so.
-pub(crate) async fn give_up(server: &Server, places: &[Place], err: Error) -> Error {
+pub(crate) async fn give_up(
+    server: &Server,
+    places: &[Place],
+    err: Error,
+    cancel: &CancellationToken,
+) -> Error {
+    let begun = Instant::now();
+    let interrupted = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(TIDY_INTERRUPTED).await;
+    };
+    tokio::pin!(interrupted);
     let mut states = Vec::new();
+    let mut has_time = true;
     for place in places {
-        let removed = tokio::time::timeout(TIDY, place.remove(server, &place.wanted)).await;
-        let state = match removed {
-            Ok(Ok(())) => "is empty again",
-            _ => "may hold a part of the backup",
+        let left = TIDY.saturating_sub(begun.elapsed());
+        let remove = socket::with_patience(left, || place.remove(server, &place.wanted));
+        // No attempt is without an end, and each has some seconds.
+        let remove = tokio::time::timeout(left.max(TIDY_INTERRUPTED), remove);
+        let is_empty = has_time
+            && tokio::select! {
+                removed = remove => matches!(removed, Ok(Ok(()))),
+                () = &mut interrupted => { has_time = false; false }
+            };
+        let state = match is_empty {
+            true => "is empty again",
+            false => "may hold a part of the backup",
         };
         states.push(format!("database {:?} {state}{}", place.name, place.lost()));
     }

@@ -4,7 +4,7 @@ use mongodb::bson::{Document, doc};
 use tests::{Env, Mongo, world};
 
 use super::{backup, fresh, large, run, shop, start};
-use crate::kit::{Directory, reason};
+use crate::kit::{Directory, reason, until};
 
 /// As a member's own address, as its set knows it.
 fn at(member: &Mongo) -> Env {
@@ -102,15 +102,16 @@ fn a_primary_that_steps_down_during_a_restore_leaves_all_of_it_or_nothing() {
     assert!(running.is_running(), "it is at work");
     primary.command(
         "admin",
-        doc! { "replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10 },
+        doc! { "replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 5, "force": true },
     );
     let run = running.wait();
     // Whoever is primary by now knows what is there.
-    let now = set.iter().find(|it| {
+    let leads = |it: &&Mongo| {
         let hello = it.command("admin", doc! { "hello": 1 });
         hello.get_bool("isWritablePrimary").unwrap()
-    });
-    let now = now.unwrap();
+    };
+    until("elected", || set.iter().any(|it| leads(&it)));
+    let now = set.iter().find(leads).unwrap();
     match run.code {
         0 => assert_eq!(now.content(&restored), before),
         75 => assert!(!names(now).contains(&restored), "{}", run.stderr),
