@@ -55,7 +55,7 @@ pub async fn handshake(
 pub(crate) fn refused_certificate(err: &std::io::Error) -> bool {
     use rustls::AlertDescription::{
         AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked,
-        CertificateUnknown, UnknownCA, UnsupportedCertificate,
+        CertificateUnknown, DecryptError, UnknownCA, UnsupportedCertificate,
     };
     let inner = err.get_ref().and_then(|inner| inner.downcast_ref());
     matches!(
@@ -67,6 +67,7 @@ pub(crate) fn refused_certificate(err: &std::io::Error) -> bool {
                 | CertificateRequired
                 | CertificateRevoked
                 | CertificateUnknown
+                | DecryptError
                 | UnknownCA
                 | UnsupportedCertificate
         ))

@@ -39,11 +39,33 @@ impl Secure {
         }
     }
 
+    /// Whether a server that wants a certificate refuses us without one, and with a stranger's.
+    pub(crate) fn is_certified(&self, backup: impl Fn(Env) -> Run) {
+        let refused = |env: Env, path: &str| {
+            let refused = backup(env.with("BACKUP_PATH", path)).ended(1);
+            let (kind, message) = reason(&refused);
+            assert_eq!(kind, "denied", "{path}: {message}");
+            message
+        };
+        refused(self.trusting(), "without");
+        let message = refused(self.with_certificate(&Certificates::new()), "stranger");
+        assert!(message.contains("check DB_TLS_CERT_FILE"), "{message}");
+    }
+
     /// As [`Certificates::CLIENT`].
     pub(crate) fn certified(&self) -> Env {
+        self.with_certificate(&self.certificates)
+    }
+
+    /// As nobody in particular.
+    pub(crate) fn trusting(&self) -> Env {
         let env = self.near.clone().with("DB_TLS_MODE", "verify-full");
         env.with("DB_TLS_CA_FILE", self.certificates.path("ca.pem"))
-            .with("DB_TLS_CERT_FILE", self.certificates.path("client.pem"))
-            .with("DB_TLS_KEY_FILE", self.certificates.path("client-key.pem"))
+    }
+
+    fn with_certificate(&self, of: &Certificates) -> Env {
+        self.trusting()
+            .with("DB_TLS_CERT_FILE", of.path("client.pem"))
+            .with("DB_TLS_KEY_FILE", of.path("client-key.pem"))
     }
 }

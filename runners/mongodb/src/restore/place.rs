@@ -1,6 +1,6 @@
 //! The database that is filled: refused unless empty, or emptied when told to; emptied again when the restore fails.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use runner_core::engine::{Target, Verify};
 use runner_core::error::{Error, Kind, Result};
@@ -126,23 +126,22 @@ pub(crate) async fn give_up(
     err: Error,
     cancel: &CancellationToken,
 ) -> Error {
-    let begun = Instant::now();
-    let interrupted = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(TIDY_INTERRUPTED).await;
+    let over = async {
+        let interrupted = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(TIDY_INTERRUPTED).await;
+        };
+        let _ = tokio::time::timeout(TIDY, interrupted).await;
     };
-    tokio::pin!(interrupted);
+    tokio::pin!(over);
+    let mut is_over = false;
     let mut states = Vec::new();
-    let mut has_time = true;
     for place in places {
-        let left = TIDY.saturating_sub(begun.elapsed());
-        let remove = socket::with_patience(left, || place.remove(server, &place.wanted));
-        // No attempt is without an end, and each has some seconds.
-        let remove = tokio::time::timeout(left.max(TIDY_INTERRUPTED), remove);
-        let is_empty = has_time
+        let remove = socket::with_patience(TIDY, || place.remove(server, &place.wanted));
+        let is_empty = !is_over
             && tokio::select! {
-                removed = remove => matches!(removed, Ok(Ok(()))),
-                () = &mut interrupted => { has_time = false; false }
+                removed = remove => removed.is_ok(),
+                () = &mut over => { is_over = true; false }
             };
         let state = match is_empty {
             true => "is empty again",

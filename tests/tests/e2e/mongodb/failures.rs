@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{Hitch, HttpProxy, Seat, TcpProxy, Trouble, world};
+use tests::{Hitch, HttpProxy, Mongo, Seat, TcpProxy, Trouble, world};
+use xtask::docker::docker;
 
 use super::{backup, fresh, large, run, shop, start, tools};
 use crate::kit::{Directory, reason};
@@ -272,6 +273,29 @@ fn a_signal_in_a_restore_leaves_the_target_empty() {
     assert!(signalled.elapsed() < Duration::from_secs(10));
     assert_eq!(reason(&ended).0, "interrupted");
     assert_eq!(server.content(&target), "");
+}
+
+#[test]
+fn a_signal_while_a_lost_server_is_waited_for_ends_the_restore_in_time() {
+    let server = world().own_mongo(Mongo::NEWEST, &[]);
+    let database = large(&server, 24);
+    let store = Directory::new();
+    backup(&server, &database, store.env());
+    let target = fresh("lost");
+    let proxy = TcpProxy::start(format!("127.0.0.1:{}", server.port()));
+    proxy.set(Hitch::StallAfter(8_000_001));
+    let env = store.env().with("DB_PORT", proxy.port().to_string());
+    let env = env.with("DB_TLS_MODE", "disable");
+    let running = start(&server, &target, "restore", env);
+    proxy.wait_for_hitches(1);
+    docker(["kill", server.name()]).read().unwrap();
+    proxy.set(Hitch::None);
+    running.wait_for("trying again");
+    let signalled = Instant::now();
+    running.signal("TERM");
+    let ended = running.wait().ended(143);
+    assert!(signalled.elapsed() < Duration::from_secs(10));
+    assert_eq!(reason(&ended).0, "interrupted");
 }
 
 #[test]

@@ -33,6 +33,16 @@ fn bank(server: &MySql) -> String {
     database
 }
 
+/// Ends all that others do in a database; a client that is gone does not end it.
+fn end_sessions(server: &MySql, database: &str) {
+    let kills = format!(
+        "select concat('kill ', id, ';') from {} where db = '{database}' and id <> connection_id()",
+        sessions(server)
+    );
+    let kills = server.sql("", &kills);
+    server.sql("", &kills);
+}
+
 fn no_transfer_is_half(image: &'static str) {
     let server = world().mysql(image);
     let database = bank(server);
@@ -47,12 +57,7 @@ fn no_transfer_is_half(image: &'static str) {
     assert!(churn.is_running(), "money moved all the while");
     churn.signal("KILL");
     churn.wait();
-    let kills = format!(
-        "select concat('kill ', id, ';') from {} where db = '{database}' and id <> connection_id()",
-        sessions(server)
-    );
-    let kills = server.sql("", &kills);
-    server.sql("", &kills);
+    end_sessions(server, &database);
     assert!(
         saved.stderr.contains("the snapshot is taken"),
         "{}",
@@ -111,12 +116,7 @@ fn others_keep_the_locks_busy(image: &'static str) {
         session.signal("KILL");
         session.wait();
     }
-    let kills = format!(
-        "select concat('kill ', id, ';') from {} where db = '{elsewhere}' and id <> connection_id()",
-        sessions(server)
-    );
-    let kills = server.sql("", &kills);
-    server.sql("", &kills);
+    end_sessions(server, &elsewhere);
 }
 
 #[test]
